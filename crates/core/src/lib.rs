@@ -1,0 +1,30 @@
+//! The pure heart of Posthaste: what a topic, an endpoint, a message, a delivery and an attempt are, and the rules
+//! that decide about them.
+//!
+//! Nothing here is asynchronous, does IO, reads a clock or speaks SQL: time and randomness are arguments. That keeps
+//! the retry decision, the signature, the state machine and the address guard testable as tables.
+
+pub mod address;
+pub mod attempt;
+pub mod delivery;
+pub mod endpoint;
+pub mod id;
+pub mod key;
+pub mod message;
+pub mod pattern;
+pub mod retry;
+pub mod secret;
+pub mod signature;
+pub mod time;
+pub mod topic;
+
+pub use attempt::{Attempt, Capture, Outcome};
+pub use delivery::{CloseReason, Delivery, DeliveryStatus, WaitingFor};
+pub use endpoint::{Endpoint, EndpointState};
+pub use id::{AttemptId, DeliveryId, EndpointId, Id, KeyId, MessageId};
+pub use key::{ApiKey, Scope};
+pub use message::{Message, Target};
+pub use pattern::TopicPattern;
+pub use secret::Secret;
+pub use time::{Span, Timestamp};
+pub use topic::{Tenant, Topic, TopicName};
