@@ -1,0 +1,285 @@
+//! What people do with messages and deliveries: look, retry, cancel, test.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use posthaste_core::delivery::Placement;
+use posthaste_core::endpoint::{EndpointSettings, EndpointState};
+use posthaste_core::{
+    Attempt, AttemptId, Capture, Delivery, DeliveryId, EndpointId, Message, MessageId, Scope, Tenant, Timestamp,
+    WaitingFor,
+};
+use posthaste_store::history::{DeliveryFilter, MessageFilter, Stats};
+use posthaste_store::{Page, Peer, Slice};
+use serde_json::json;
+
+use crate::Engine;
+use crate::caller::Caller;
+use crate::error::{EngineError, Result};
+use crate::ingest::{Draft, Envelope};
+use crate::request::{self, ShownRequest};
+
+/// A message as it is read back.
+#[derive(Debug, Clone)]
+pub struct MessageDetail {
+    /// The message.
+    pub message: Message,
+    /// Its payload; `None` once it is past its age.
+    pub payload: Option<Bytes>,
+}
+
+/// A delivery as it is shown.
+#[derive(Debug, Clone)]
+pub struct DeliveryDetail {
+    /// The delivery and its place.
+    pub delivery: Delivery,
+    /// Where it goes; `None` if the endpoint's record is gone.
+    pub url: Option<String>,
+    /// Why it waits, if it does.
+    pub waiting_for: Option<WaitingFor>,
+    /// When it is tried next, if that is known.
+    pub next_attempt_at: Option<Timestamp>,
+}
+
+/// An attempt as it is shown.
+#[derive(Debug, Clone)]
+pub struct AttemptDetail {
+    /// The attempt.
+    pub attempt: Attempt,
+    /// Its request, made again; `None` if what it was made from is gone.
+    pub request: Option<ShownRequest>,
+    /// What was kept of the response.
+    pub response: Option<Capture>,
+}
+
+/// The state of the whole system.
+#[derive(Debug, Clone)]
+pub struct SystemStats {
+    /// Counts.
+    pub counts: Stats,
+    /// The nodes that live.
+    pub nodes: Vec<Peer>,
+}
+
+impl Engine {
+    /// Messages, newest first.
+    pub async fn messages(&self, caller: &Caller, filter: MessageFilter, page: Page) -> Result<Slice<Message>> {
+        caller.require(Scope::Read)?;
+        Ok(self.0.store.messages(&filter, page).await?)
+    }
+
+    /// One message with its payload, by id or `uid:…`.
+    pub async fn message(&self, caller: &Caller, tenant: Option<&str>, id: &str) -> Result<MessageDetail> {
+        caller.require(Scope::Read)?;
+        let message = self.find_message(caller, tenant, id).await?;
+        let payload = self.0.store.payload(message.id).await?;
+        Ok(MessageDetail { message, payload })
+    }
+
+    async fn find_message(&self, caller: &Caller, tenant: Option<&str>, id: &str) -> Result<Message> {
+        let found = match id.strip_prefix("uid:") {
+            Some(uid) => self.0.store.message_by_uid(&caller.tenant_for(tenant)?, uid).await?,
+            None => match id.parse::<MessageId>() {
+                Ok(id) => self.0.store.message(id).await?,
+                Err(_) => None,
+            },
+        };
+        found.filter(|message| caller.sees(&message.tenant)).ok_or(EngineError::NotFound("message"))
+    }
+
+    /// Ends every pending delivery of a message; says how many those were.
+    pub async fn cancel_message(&self, caller: &Caller, tenant: Option<&str>, id: &str) -> Result<usize> {
+        caller.require(Scope::Publish)?;
+        let message = self.find_message(caller, tenant, id).await?;
+        let cancelled = self.0.store.cancel_message(message.id, self.0.clock.now()).await?;
+        self.withdraw(&cancelled).await;
+        Ok(cancelled.len())
+    }
+
+    /// Deliveries, newest first.
+    pub async fn deliveries(
+        &self,
+        caller: &Caller,
+        filter: DeliveryFilter,
+        page: Page,
+    ) -> Result<Slice<DeliveryDetail>> {
+        caller.require(Scope::Read)?;
+        let slice = self.0.store.deliveries(&filter, page).await?;
+        let mut urls = HashMap::new();
+        let mut items = Vec::with_capacity(slice.items.len());
+        for delivery in slice.items {
+            items.push(self.detail(delivery, &mut urls).await?);
+        }
+        Ok(Slice { items, next: slice.next })
+    }
+
+    /// One delivery.
+    pub async fn delivery(&self, caller: &Caller, id: &str) -> Result<DeliveryDetail> {
+        caller.require(Scope::Read)?;
+        let delivery = self.find_delivery(caller, id).await?;
+        self.detail(delivery, &mut HashMap::new()).await
+    }
+
+    async fn find_delivery(&self, caller: &Caller, id: &str) -> Result<Delivery> {
+        let id: DeliveryId = id.parse().map_err(|_| EngineError::NotFound("delivery"))?;
+        let found = self.0.store.delivery(id).await?;
+        found.filter(|delivery| caller.sees(&delivery.tenant)).ok_or(EngineError::NotFound("delivery"))
+    }
+
+    async fn detail(
+        &self,
+        delivery: Delivery,
+        known: &mut HashMap<EndpointId, (Option<String>, Option<EndpointState>)>,
+    ) -> Result<DeliveryDetail> {
+        let endpoint = delivery.endpoint;
+        let (url, state) = match known.get(&endpoint) {
+            Some(known) => known.clone(),
+            None => {
+                let found = self.url_and_state(&delivery.tenant, endpoint, delivery.endpoint_revision).await?;
+                known.insert(endpoint, found.clone());
+                found
+            }
+        };
+        let stopped = match state {
+            Some(EndpointState::Paused) => Some(WaitingFor::EndpointPaused),
+            Some(EndpointState::Disabled) => Some(WaitingFor::EndpointDisabled),
+            Some(EndpointState::Active) | None => None,
+        };
+        let (waiting_for, next_attempt_at) = match &delivery.placement {
+            Placement::Due(_) if stopped.is_some() => (stopped, None),
+            // It waited for its endpoint, which has been started since: its turn comes at once.
+            Placement::Due(due) if !due.waiting_for.ends_by_itself() => (None, Some(due.due_at)),
+            Placement::Due(due) => (Some(due.waiting_for), Some(due.due_at)),
+            Placement::Batch => (None, Some(delivery.id.timestamp())),
+            Placement::Succeeded { .. } | Placement::Closed(_) | Placement::Missing => (None, None),
+        };
+        Ok(DeliveryDetail { delivery, url, waiting_for, next_attempt_at })
+    }
+
+    async fn url_and_state(
+        &self,
+        tenant: &Tenant,
+        endpoint: EndpointId,
+        revision: u32,
+    ) -> Result<(Option<String>, Option<EndpointState>)> {
+        let (view, _) = self.0.catalog.view(tenant).await?;
+        if let Some(known) = view.endpoint(endpoint) {
+            return Ok((Some(known.endpoint.settings.url.clone()), Some(known.endpoint.state)));
+        }
+        let former = self.0.store.endpoint_revision(endpoint, revision).await?;
+        Ok((former.map(|settings| settings.url), None))
+    }
+
+    /// Begins a fresh schedule for a delivery, now.
+    pub async fn retry_delivery(&self, caller: &Caller, id: &str) -> Result<DeliveryDetail> {
+        caller.require(Scope::Endpoints)?;
+        let found = self.find_delivery(caller, id).await?;
+        let now = self.0.clock.now();
+        let delivery = self.0.store.retry_delivery(found.id, now).await?;
+        self.0.drain_hint.by(now);
+        self.detail(delivery, &mut HashMap::new()).await
+    }
+
+    /// Ends a pending delivery.
+    pub async fn cancel_delivery(&self, caller: &Caller, id: &str) -> Result<DeliveryDetail> {
+        caller.require(Scope::Endpoints)?;
+        let found = self.find_delivery(caller, id).await?;
+        let closed = self.0.store.cancel_delivery(found.id, self.0.clock.now()).await?;
+        self.withdraw(&[found.id]).await;
+        self.detail(Delivery { placement: Placement::Closed(closed), ..found }, &mut HashMap::new()).await
+    }
+
+    /// A delivery's attempts, newest first.
+    pub async fn attempts(&self, caller: &Caller, delivery: &str, page: Page) -> Result<Slice<AttemptDetail>> {
+        caller.require(Scope::Read)?;
+        let delivery = self.find_delivery(caller, delivery).await?;
+        let slice = self.0.store.attempts(delivery.id, page).await?;
+        let message = self.0.store.message(delivery.id.message()).await?;
+        let payload = self.0.store.payload(delivery.id.message()).await?;
+        let mut revisions: HashMap<u32, Option<EndpointSettings>> = HashMap::new();
+        let mut items = Vec::with_capacity(slice.items.len());
+        for (attempt, response) in slice.items {
+            let revision = attempt.endpoint_revision;
+            let settings = match revisions.entry(revision) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(self.0.store.endpoint_revision(attempt.endpoint, revision).await?),
+            };
+            items.push(show(attempt, response, message.as_ref(), payload.clone(), settings.as_ref()));
+        }
+        Ok(Slice { items, next: slice.next })
+    }
+
+    /// One attempt.
+    pub async fn attempt(&self, caller: &Caller, id: &str) -> Result<AttemptDetail> {
+        caller.require(Scope::Read)?;
+        let id: AttemptId = id.parse().map_err(|_| EngineError::NotFound("attempt"))?;
+        let found = self.0.store.attempt(id).await?;
+        let found = found.filter(|(attempt, _)| caller.sees(&attempt.tenant));
+        let (attempt, response) = found.ok_or(EngineError::NotFound("attempt"))?;
+        let message = self.0.store.message(id.delivery().message()).await?;
+        let payload = self.0.store.payload(id.delivery().message()).await?;
+        let settings = self.0.store.endpoint_revision(attempt.endpoint, attempt.endpoint_revision).await?;
+        Ok(show(attempt, response, message.as_ref(), payload, settings.as_ref()))
+    }
+
+    /// Sends a message of its own to one endpoint and answers with its first attempt.
+    pub async fn test_endpoint(&self, caller: &Caller, tenant: Option<&str>, id: &str) -> Result<AttemptDetail> {
+        caller.require(Scope::Endpoints)?;
+        let endpoint = self.find_endpoint(caller, tenant, id).await?;
+        if !endpoint.state.sends() {
+            let detail = format!("the endpoint is {}: resume it first", endpoint.state.as_str());
+            return Err(EngineError::Conflict { code: "endpoint_not_active", detail });
+        }
+        let payload = json!({"type": "posthaste.test", "endpoint_id": endpoint.id, "at": self.0.clock.now()});
+        let payload =
+            serde_json::value::to_raw_value(&payload).map_err(|error| EngineError::Internal(error.to_string()))?;
+        let draft = Draft {
+            endpoint_ids: Some(vec![endpoint.id.to_string()]),
+            tenant: Some(endpoint.tenant.as_str().into()),
+            payload: Some(&payload),
+            ..Draft::default()
+        };
+        let publisher = Caller { scopes: vec![Scope::Admin], ..caller.clone() };
+        let receipt = self.publish(&publisher, draft, Envelope::default()).await?;
+        let longest = endpoint.settings.timeout_seconds.duration() + Duration::from_secs(5);
+        self.first_attempt(receipt.id.delivery(1), longest).await
+    }
+
+    async fn first_attempt(&self, delivery: DeliveryId, longest: Duration) -> Result<AttemptDetail> {
+        let deadline = Instant::now() + longest;
+        let caller = Caller::admin();
+        while Instant::now() < deadline {
+            let page = self.attempts(&caller, &delivery.to_string(), Page::first(1)).await?;
+            if let Some(attempt) = page.items.into_iter().next() {
+                return Ok(attempt);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let detail = "the test message waits behind others: see its delivery";
+        Err(EngineError::Busy { detail, retry_after: Duration::from_secs(5) })
+    }
+
+    /// Counts, and the nodes that live.
+    pub async fn stats(&self, caller: &Caller, tenant: Option<&str>) -> Result<SystemStats> {
+        caller.require(Scope::Read)?;
+        let tenant = caller.tenant_filter(tenant)?;
+        let counts = self.0.store.stats(tenant.as_ref()).await?;
+        Ok(SystemStats { counts, nodes: self.0.store.peers().await? })
+    }
+}
+
+fn show(
+    attempt: Attempt,
+    response: Option<Capture>,
+    message: Option<&Message>,
+    payload: Option<Bytes>,
+    settings: Option<&EndpointSettings>,
+) -> AttemptDetail {
+    let request = match (message, settings) {
+        (Some(message), Some(settings)) => request::shown(settings, message, payload, &attempt).ok(),
+        _ => None,
+    };
+    AttemptDetail { attempt, request, response }
+}

@@ -1,0 +1,366 @@
+//! What people do with endpoints: register, change, pause, resume, look at their secrets, test them.
+
+use std::time::Duration;
+
+use posthaste_core::endpoint::{EndpointSettings, EndpointState};
+use posthaste_core::secret::SigningSecrets;
+use posthaste_core::{Endpoint, EndpointId, Scope, Secret, Tenant};
+use posthaste_store::catalog::EndpointFilter;
+use posthaste_store::history::EndpointActivity;
+use posthaste_store::{Page, Slice};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::Engine;
+use crate::addressing::MAX_ADHOC;
+use crate::caller::Caller;
+use crate::chance;
+use crate::document;
+use crate::error::{EngineError, FieldError, Result};
+use crate::rules;
+
+/// How often a change is tried again that another one overtook.
+pub(crate) const TRIES: u32 = 8;
+/// The most patterns of one endpoint.
+const MAX_PATTERNS: usize = 100;
+/// The longest timeout of one exchange.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(300);
+/// The most exchanges in flight.
+const MAX_IN_FLIGHT: u32 = 4_096;
+/// What a rotated secret goes on to sign by default.
+const OVERLAP_SECONDS: f64 = 86_400.0;
+
+/// How a secret is rotated.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rotation {
+    #[serde(default)]
+    overlap_seconds: Option<f64>,
+    #[serde(default)]
+    secret: Option<String>,
+}
+
+impl Engine {
+    /// Registers an endpoint; answers with its secrets, which nobody else is shown.
+    pub async fn create_endpoint(&self, caller: &Caller, body: Value) -> Result<(Endpoint, SigningSecrets)> {
+        caller.require(Scope::Endpoints)?;
+        let Value::Object(mut members) = body else {
+            return Err(EngineError::invalid("", "give a JSON object"));
+        };
+        let tenant = caller.tenant_for(take_text(&mut members, "tenant")?.as_deref())?;
+        let uid = take_text(&mut members, "uid")?;
+        let secrets = match take_text(&mut members, "secret")? {
+            Some(text) => SigningSecrets::new(parse_secret(&text)?),
+            None => fresh_secrets()?,
+        };
+        let settings: EndpointSettings = document::read(Value::Object(members), "")?;
+        let settings = self.check_settings(&tenant, settings, uid.as_deref()).await?;
+        let now = self.0.clock.now();
+        let id = EndpointId::random(now, chance::bits());
+        let endpoint = Endpoint {
+            id,
+            tenant,
+            uid,
+            adhoc: false,
+            settings,
+            state: EndpointState::Active,
+            state_reason: None,
+            secrets: self.seal(id, &secrets)?,
+            revision: 1,
+            created_at: now,
+            updated_at: now,
+        };
+        self.0.store.create_endpoint(&endpoint, MAX_ADHOC).await?;
+        self.catalog_changed().await?;
+        Ok((endpoint, secrets))
+    }
+
+    /// Endpoints, newest first.
+    pub async fn endpoints(&self, caller: &Caller, filter: EndpointFilter, page: Page) -> Result<Slice<Endpoint>> {
+        caller.require(Scope::Read)?;
+        Ok(self.0.store.endpoints(&filter, page).await?)
+    }
+
+    /// One endpoint, by id or `uid:…` (of the tenant named, else the caller's).
+    pub async fn endpoint(&self, caller: &Caller, tenant: Option<&str>, id: &str) -> Result<Endpoint> {
+        caller.require(Scope::Read)?;
+        self.find_endpoint(caller, tenant, id).await
+    }
+
+    pub(crate) async fn find_endpoint(&self, caller: &Caller, tenant: Option<&str>, id: &str) -> Result<Endpoint> {
+        let found = match id.strip_prefix("uid:") {
+            Some(uid) => self.0.store.endpoint_by_uid(&caller.tenant_for(tenant)?, uid).await?,
+            None => match id.parse() {
+                Ok(id) => self.0.store.endpoint(id).await?,
+                Err(_) => None,
+            },
+        };
+        found.filter(|endpoint| caller.sees(&endpoint.tenant)).ok_or(EngineError::NotFound("endpoint"))
+    }
+
+    /// Changes an endpoint by a JSON Merge Patch. A null sets what may be null, and removes a header or a note.
+    pub async fn update_endpoint(
+        &self,
+        caller: &Caller,
+        tenant: Option<&str>,
+        id: &str,
+        patch: Value,
+        if_match: Option<u32>,
+    ) -> Result<Endpoint> {
+        caller.require(Scope::Endpoints)?;
+        let Value::Object(patch) = patch else { return Err(EngineError::invalid("", "give a JSON object")) };
+        for fixed in ["id", "tenant", "uid", "secret", "state", "state_reason", "revision", "created_at", "updated_at"]
+        {
+            if patch.contains_key(fixed) {
+                let detail = "cannot be changed here: see the endpoint's verbs (pause, resume, rotate-secret)";
+                return Err(EngineError::invalid(format!("/{fixed}"), detail));
+            }
+        }
+        let mut tries = 0;
+        loop {
+            let mut endpoint = self.find_endpoint(caller, tenant, id).await?;
+            if if_match.is_some_and(|revision| revision != endpoint.revision) {
+                return Err(EngineError::PreconditionFailed);
+            }
+            let mut document =
+                serde_json::to_value(&endpoint.settings).map_err(|error| EngineError::Internal(error.to_string()))?;
+            patch_settings(&mut document, patch.clone());
+            let settings: EndpointSettings = document::read(document, "")?;
+            endpoint.settings = self.check_settings(&endpoint.tenant, settings, None).await?;
+            match self.write(endpoint).await {
+                Err(EngineError::Conflict { code: "changed_meanwhile", .. }) if tries < TRIES => tries += 1,
+                written => return written,
+            }
+        }
+    }
+
+    /// Removes an endpoint; its waiting deliveries end as cancelled.
+    pub async fn delete_endpoint(&self, caller: &Caller, tenant: Option<&str>, id: &str) -> Result<()> {
+        caller.require(Scope::Endpoints)?;
+        let endpoint = self.find_endpoint(caller, tenant, id).await?;
+        self.0.store.delete_endpoint(endpoint.id, self.0.clock.now()).await?;
+        self.catalog_changed_everywhere().await?;
+        self.0.drain_hint.by(self.0.clock.now());
+        Ok(())
+    }
+
+    /// Holds an endpoint's deliveries, on every node before this returns.
+    pub async fn pause_endpoint(&self, caller: &Caller, tenant: Option<&str>, id: &str) -> Result<Endpoint> {
+        self.set_state(caller, tenant, id, EndpointState::Paused, Some("paused by request")).await
+    }
+
+    /// Sends an endpoint's deliveries again, those that waited too.
+    pub async fn resume_endpoint(&self, caller: &Caller, tenant: Option<&str>, id: &str) -> Result<Endpoint> {
+        let endpoint = self.set_state(caller, tenant, id, EndpointState::Active, None).await?;
+        self.0.record.health(endpoint.id, None).await;
+        self.0.dispatch.reset(endpoint.id);
+        self.0.drain_hint.by(self.0.clock.now());
+        Ok(endpoint)
+    }
+
+    async fn set_state(
+        &self,
+        caller: &Caller,
+        tenant: Option<&str>,
+        id: &str,
+        state: EndpointState,
+        reason: Option<&str>,
+    ) -> Result<Endpoint> {
+        caller.require(Scope::Endpoints)?;
+        let mut tries = 0;
+        loop {
+            let mut endpoint = self.find_endpoint(caller, tenant, id).await?;
+            if endpoint.state == state {
+                return Ok(endpoint);
+            }
+            endpoint.state = state;
+            endpoint.state_reason = reason.map(str::to_owned);
+            match self.write(endpoint).await {
+                Err(EngineError::Conflict { code: "changed_meanwhile", .. }) if tries < TRIES => tries += 1,
+                written => return written,
+            }
+        }
+    }
+
+    /// Writes the next revision and waits until every node has it.
+    async fn write(&self, mut endpoint: Endpoint) -> Result<Endpoint> {
+        endpoint.revision += 1;
+        endpoint.updated_at = self.0.clock.now();
+        self.0.store.update_endpoint(&endpoint).await?;
+        self.catalog_changed_everywhere().await?;
+        Ok(endpoint)
+    }
+
+    /// An endpoint's secrets.
+    pub async fn secrets(&self, caller: &Caller, tenant: Option<&str>, id: &str) -> Result<SigningSecrets> {
+        caller.require(Scope::Endpoints)?;
+        let endpoint = self.find_endpoint(caller, tenant, id).await?;
+        let mut secrets = self.open(&endpoint)?;
+        let now = self.0.clock.now();
+        secrets.previous.retain(|previous| previous.expires_at > now);
+        Ok(secrets)
+    }
+
+    /// Replaces an endpoint's secret; the former signs beside it until the overlap ends.
+    pub async fn rotate_secret(
+        &self,
+        caller: &Caller,
+        tenant: Option<&str>,
+        id: &str,
+        body: Value,
+    ) -> Result<SigningSecrets> {
+        caller.require(Scope::Endpoints)?;
+        let rotation: Rotation = document::read(body, "")?;
+        let overlap = posthaste_core::Span::from_seconds(rotation.overlap_seconds.unwrap_or(OVERLAP_SECONDS));
+        let overlap = overlap.map_err(|error| EngineError::invalid("/overlap_seconds", error.to_string()))?;
+        let fresh = match rotation.secret {
+            Some(text) => parse_secret(&text)?,
+            None => fresh_secrets()?.current,
+        };
+        let mut tries = 0;
+        loop {
+            let mut endpoint = self.find_endpoint(caller, tenant, id).await?;
+            let secrets = self.open(&endpoint)?.rotate(fresh.clone(), overlap.duration(), self.0.clock.now());
+            endpoint.secrets = self.seal(endpoint.id, &secrets)?;
+            match self.write(endpoint).await {
+                Err(EngineError::Conflict { code: "changed_meanwhile", .. }) if tries < TRIES => tries += 1,
+                Err(error) => return Err(error),
+                Ok(_) => return Ok(secrets),
+            }
+        }
+    }
+
+    /// What happened at an endpoint within a window before now.
+    pub async fn endpoint_activity(
+        &self,
+        caller: &Caller,
+        tenant: Option<&str>,
+        id: &str,
+        window: Duration,
+    ) -> Result<EndpointActivity> {
+        caller.require(Scope::Read)?;
+        let endpoint = self.find_endpoint(caller, tenant, id).await?;
+        Ok(self.0.store.endpoint_activity(endpoint.id, self.0.clock.now() - window).await?)
+    }
+
+    async fn check_settings(
+        &self,
+        tenant: &Tenant,
+        mut settings: EndpointSettings,
+        uid: Option<&str>,
+    ) -> Result<EndpointSettings> {
+        let mut errors = Vec::new();
+        match rules::endpoint_url("/url", &settings.url, &self.0.options.allow) {
+            Ok(url) => settings.url = url.into(),
+            Err(EngineError::Invalid(found)) => errors.extend(found),
+            Err(other) => return Err(other),
+        }
+        rules::short_text("/uid", uid, 255, &mut errors);
+        rules::short_text("/name", settings.name.as_deref(), 255, &mut errors);
+        rules::message_headers(&settings.headers, &mut errors);
+        rules::metadata(&settings.metadata, &mut errors);
+        rules::content_type("/content_type", settings.content_type.as_deref(), &mut errors);
+        check_numbers(&settings, &mut errors);
+        self.check_topics(tenant, &settings, &mut errors).await?;
+        if errors.is_empty() { Ok(settings) } else { Err(EngineError::Invalid(errors)) }
+    }
+
+    async fn check_topics(
+        &self,
+        tenant: &Tenant,
+        settings: &EndpointSettings,
+        errors: &mut Vec<FieldError>,
+    ) -> Result<()> {
+        if settings.topics.len() > MAX_PATTERNS {
+            errors.push(FieldError::new("/topics", format!("at most {MAX_PATTERNS} topics and patterns")));
+            return Ok(());
+        }
+        for (index, pattern) in settings.topics.iter().enumerate() {
+            let Some(name) = pattern.exact().and_then(|name| name.parse().ok()) else { continue };
+            self.ensure_topic(tenant, &name).await?;
+            let (view, _) = self.0.catalog.view(tenant).await?;
+            if view.topic(&name).is_none() {
+                let detail = format!("there is no topic `{name}`: create it first (POST /v1/topics), or use a pattern");
+                errors.push(FieldError::new(format!("/topics/{index}"), detail));
+            }
+        }
+        Ok(())
+    }
+
+    fn seal(&self, id: EndpointId, secrets: &SigningSecrets) -> Result<posthaste_core::endpoint::SealedSecrets> {
+        self.0.vault.seal(id, secrets).map_err(|error| EngineError::Internal(error.to_string()))
+    }
+
+    fn open(&self, endpoint: &Endpoint) -> Result<SigningSecrets> {
+        self.0
+            .vault
+            .open(endpoint.id, &endpoint.secrets)
+            .map_err(|error| EngineError::Conflict { code: "secret_sealed", detail: error.to_string() })
+    }
+}
+
+/// A secret of 32 random bytes.
+pub(crate) fn fresh_secrets() -> Result<SigningSecrets> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|error| EngineError::Internal(error.to_string()))?;
+    Ok(SigningSecrets::new(Secret::generate(random)))
+}
+
+fn take_text(members: &mut serde_json::Map<String, Value>, name: &str) -> Result<Option<String>> {
+    match members.remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(EngineError::invalid(format!("/{name}"), "give a text")),
+    }
+}
+
+fn parse_secret(text: &str) -> Result<Secret> {
+    Secret::parse(text).map_err(|error| EngineError::invalid("/secret", error.to_string()))
+}
+
+/// Members of an endpoint are always there, so a null in a patch is a value; only in maps does it remove.
+fn patch_settings(document: &mut Value, patch: serde_json::Map<String, Value>) {
+    let Some(members) = document.as_object_mut() else { return };
+    for (name, value) in patch {
+        match (name.as_str(), members.get_mut(&name)) {
+            ("headers" | "metadata", Some(known)) => document::merge(known, value),
+            ("retry", Some(Value::Object(known))) if value.is_object() => {
+                if let Value::Object(changes) = value {
+                    known.extend(changes);
+                }
+            }
+            _ => {
+                members.insert(name, value);
+            }
+        }
+    }
+}
+
+fn check_numbers(settings: &EndpointSettings, errors: &mut Vec<FieldError>) {
+    let mut wrong = |pointer: &str, detail: &str| errors.push(FieldError::new(pointer, detail));
+    let method = &settings.method;
+    let token = !method.is_empty() && method.len() <= 20 && method.bytes().all(|byte| byte.is_ascii_uppercase());
+    if !token || method == "CONNECT" || method == "TRACE" {
+        wrong("/method", "use a method such as POST, PUT or PATCH");
+    }
+    if settings.timeout_seconds.duration() < Duration::from_millis(100)
+        || settings.timeout_seconds.duration() > LONGEST_TIMEOUT
+    {
+        wrong("/timeout_seconds", "use 0.1 to 300 seconds");
+    }
+    if settings.max_in_flight == 0 || settings.max_in_flight > MAX_IN_FLIGHT {
+        wrong("/max_in_flight", "use 1 to 4096");
+    }
+    if settings.max_attempts.is_some_and(|most| most == 0 || most > 2_147_483_647) {
+        wrong("/max_attempts", "use 1 to 2147483647, or null for the schedule's length + 1");
+    }
+    if settings.success_codes.as_ref().is_some_and(|codes| codes.is_empty() || codes.len() > 100) {
+        wrong("/success_codes", "list 1 to 100 statuses, or null for any 2xx");
+    }
+    if settings.success_codes.iter().flatten().any(|code| !(200..=599).contains(code)) {
+        wrong("/success_codes", "a status is 200 to 599");
+    }
+    if let Err(error) = settings.retry.validate() {
+        wrong(&format!("/retry/{}", error.field), error.detail);
+    }
+}

@@ -1,0 +1,247 @@
+//! The engine: every use case of Posthaste, and the machinery that sends.
+//!
+//! The way of an event, one module a step:
+//!
+//! ```text
+//! ingest    checks a draft, matches it                      ingest, addressing, catalog
+//! commit    one group commit; 202 only after it             commit
+//! dispatch  whose turn is it: lanes, windows, fairness      dispatch (and drain, for what waits in the database)
+//! deliver   sign, send, judge, decide what is next          deliver, request, egress
+//! record    outcomes flushed together                       record
+//! ```
+//!
+//! Around it: `membership` and `lease` (the right to send), `topics`, `endpoints`, `keys` and `deliveries` (what people
+//! do by hand). Transports call these use cases and add no rule of their own.
+
+pub mod addressing;
+pub mod caller;
+pub mod catalog;
+mod chance;
+mod clock;
+mod commit;
+mod deliver;
+pub mod deliveries;
+pub mod dispatch;
+pub mod document;
+mod drain;
+pub mod egress;
+pub mod endpoints;
+pub mod error;
+mod health;
+pub mod ingest;
+pub mod keys;
+pub mod lease;
+mod membership;
+pub mod metrics;
+mod record;
+pub mod request;
+pub mod rules;
+pub mod topics;
+pub mod vault;
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use posthaste_core::address::AllowList;
+use posthaste_core::id::MessageIds;
+use posthaste_store::{Settled, Store, StoreError};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use caller::Caller;
+pub use error::{EngineError, FieldError, Result};
+
+/// How an engine is set up.
+#[derive(Clone)]
+pub struct Options {
+    /// Addresses that may be sent to although the guard would refuse them.
+    pub allow: AllowList,
+    /// How outbound connections are made.
+    pub egress: egress::EgressOptions,
+    /// Seals endpoint secrets; at least 24 characters.
+    pub secret_key: Option<String>,
+    /// A key with every right, beside those in the database; at least 24 characters.
+    pub admin_key: Option<String>,
+    /// The largest payload, in bytes.
+    pub max_payload_bytes: usize,
+    /// Topics come into being when they are first named.
+    pub auto_topics: bool,
+    /// How long others wait before they take over from a node that stands still.
+    pub lease: Duration,
+    /// Bounds of what is held at once.
+    pub limits: dispatch::Limits,
+    /// How many group commits run at once: 1 for a store with one writer, 2 for PostgreSQL.
+    pub commit_width: usize,
+    /// What this node says of its roles.
+    pub roles: Vec<String>,
+    /// Where a line for each attempt goes.
+    pub attempt_log: Option<Arc<dyn AttemptLog>>,
+}
+
+/// Takes a line for each attempt, a whole flush at once.
+pub trait AttemptLog: Send + Sync {
+    /// What was just recorded.
+    fn attempts(&self, settled: &[Settled]);
+}
+
+/// Why an engine does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The secret key cannot be used.
+    #[error(transparent)]
+    Vault(#[from] vault::VaultError),
+    /// Outbound connections cannot be set up.
+    #[error(transparent)]
+    Egress(#[from] egress::EgressError),
+}
+
+/// The engine; a cheap handle.
+#[derive(Clone)]
+pub struct Engine(pub(crate) Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) options: Options,
+    pub(crate) clock: clock::Clock,
+    pub(crate) lease: lease::Lease,
+    pub(crate) epoch: AtomicU64,
+    pub(crate) ids: Mutex<MessageIds>,
+    pub(crate) catalog: catalog::CatalogCache,
+    pub(crate) keys: keys::KeyCache,
+    pub(crate) vault: vault::Vault,
+    pub(crate) egress: egress::Egress,
+    pub(crate) dispatch: dispatch::Dispatcher,
+    pub(crate) record: record::Recorder,
+    pub(crate) narrow: mpsc::Sender<commit::Pending>,
+    pub(crate) wide: mpsc::Sender<commit::Pending>,
+    pub(crate) shards: Mutex<membership::Owned>,
+    pub(crate) drain_gate: tokio::sync::Mutex<()>,
+    pub(crate) drain_hint: drain::Hint,
+    pub(crate) unclaimed: Notify,
+    pub(crate) rejoin: Notify,
+    pub(crate) metrics: metrics::Metrics,
+    pub(crate) tracker: TaskTracker,
+    /// Deliveries under way; they end before the lease is given back.
+    pub(crate) sending: TaskTracker,
+    /// First stage of a stop: nothing new.
+    pub(crate) stopping: CancellationToken,
+    /// Second stage: whatever still waits gives up.
+    pub(crate) stop_now: CancellationToken,
+}
+
+impl Engine {
+    /// Joins the store as a node and starts to send.
+    pub async fn start(store: Arc<dyn Store>, options: Options) -> Result<Self, StartError> {
+        let tracker = TaskTracker::new();
+        let vault = vault::Vault::new(options.secret_key.as_deref())?;
+        let egress = egress::Egress::new(options.egress.clone(), tracker.clone())?;
+        let (record, events) = record::Recorder::channel();
+        let (narrow, narrow_queue) = mpsc::channel(commit::QUEUE);
+        let (wide, wide_queue) = mpsc::channel(64);
+        let engine = Self(Arc::new(Shared {
+            clock: clock::Clock::set_to(posthaste_core::Timestamp::default()),
+            lease: lease::Lease::new(options.lease),
+            epoch: AtomicU64::new(0),
+            ids: Mutex::new(MessageIds::new(0)),
+            catalog: catalog::CatalogCache::new(store.clone()),
+            keys: keys::KeyCache::default(),
+            dispatch: dispatch::Dispatcher::new(options.limits),
+            shards: Mutex::default(),
+            drain_gate: tokio::sync::Mutex::default(),
+            drain_hint: drain::Hint::default(),
+            unclaimed: Notify::new(),
+            rejoin: Notify::new(),
+            metrics: metrics::Metrics::default(),
+            sending: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            stop_now: CancellationToken::new(),
+            store,
+            vault,
+            egress,
+            record,
+            narrow,
+            wide,
+            tracker,
+            options,
+        }));
+        membership::join(&engine).await?;
+        engine.0.catalog.refresh().await?;
+        engine.spawn_all(narrow_queue, wide_queue, events);
+        engine.0.rejoin.notify_one();
+        engine.0.unclaimed.notify_one();
+        Ok(engine)
+    }
+
+    fn spawn_all(
+        &self,
+        narrow: mpsc::Receiver<commit::Pending>,
+        wide: mpsc::Receiver<commit::Pending>,
+        events: mpsc::Receiver<record::Event>,
+    ) {
+        let tracker = &self.0.tracker;
+        tracker.spawn(commit::run(self.clone(), narrow, self.0.options.commit_width));
+        tracker.spawn(commit::run(self.clone(), wide, 1));
+        tracker.spawn(record::run(self.clone(), events));
+        tracker.spawn(drain::run(self.clone()));
+        tracker.spawn(drain::claim(self.clone()));
+        tracker.spawn(membership::run(self.clone()));
+        tracker.spawn(membership::follow_catalog(self.clone()));
+        tracker.spawn(membership::maintain(self.clone()));
+    }
+
+    /// Starts whatever may be sent now.
+    pub(crate) fn pump(&self) {
+        let Some(fence) = self.0.lease.fence() else { return };
+        while let Some(job) = self.0.dispatch.next(self.0.clock.now()) {
+            self.0.sending.spawn(deliver::run(self.clone(), job, fence.epoch));
+        }
+    }
+
+    /// Whether the stop has begun.
+    pub fn is_stopping(&self) -> bool {
+        self.0.stopping.is_cancelled()
+    }
+
+    /// Stops in two stages: nothing new is accepted or started, what is in flight has `grace` to end and be recorded;
+    /// then the lease is given back, so that others go on at once with what is left.
+    pub async fn stop(&self, grace: Duration) {
+        self.0.stopping.cancel();
+        self.0.dispatch.stop();
+        self.0.sending.close();
+        if tokio::time::timeout(grace, self.0.sending.wait()).await.is_err() {
+            tracing::warn!("exchanges were still in flight at the end of the grace; they will be repeated");
+        }
+        self.0.record.flushed(Duration::from_secs(5)).await;
+        self.touch_keys().await;
+        self.0.stop_now.cancel();
+        if let Some(fence) = self.0.lease.fence() {
+            self.0.lease.lost();
+            match tokio::time::timeout(Duration::from_secs(5), self.0.store.leave(fence.node)).await {
+                Ok(Ok(())) => tracing::info!("left; the lease is given back"),
+                Ok(Err(error)) => tracing::warn!(%error, "the lease could not be given back; it will run out"),
+                Err(_) => tracing::warn!("the lease could not be given back in time; it will run out"),
+            }
+        }
+    }
+
+    /// The metrics as Prometheus text.
+    pub fn metrics_text(&self) -> String {
+        let (in_flight, memory) = self.0.dispatch.load();
+        self.0.metrics.render(in_flight, memory)
+    }
+
+    /// Whether this node can accept and send: it holds a lease that is fresh.
+    pub fn is_ready(&self) -> bool {
+        !self.is_stopping() && self.0.lease.may_send().is_some()
+    }
+
+    /// What the largest payload may be, in bytes.
+    pub fn max_payload_bytes(&self) -> usize {
+        self.0.options.max_payload_bytes
+    }
+}
