@@ -16,7 +16,6 @@ pub mod coordination;
 pub mod error;
 pub mod history;
 pub mod queue;
-pub mod search;
 
 pub use catalog::{Catalog, CatalogVersion, Changes, Directory, TenantCatalog};
 pub use coordination::{Beat, Coordination, Joined, NodeInfo, Peer, ShardSet};

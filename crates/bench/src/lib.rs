@@ -1,0 +1,1 @@
+//! A receiver, a load generator, the loopback ceiling.

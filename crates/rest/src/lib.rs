@@ -1,0 +1,1 @@
+//! REST: translates, holds no rule.

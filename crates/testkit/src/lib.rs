@@ -1,0 +1,1 @@
+//! What tests share: throwaway PostgreSQL clusters, receivers, nodes to kill.
