@@ -2,6 +2,8 @@
 //!
 //! A delivery lives in exactly one place. In `due`, else a success in `attempt`, else `closed`, else its batch: that
 //! rule, [`Placement`], is the whole state machine as stored, and [`Next`] is every step an owner can take.
+//!
+//! Where deliveries to an endpoint keep an order, each belongs to a [`Lane`] of it and has a place in that lane.
 
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +39,12 @@ pub enum CloseReason {
     ByRequest,
     /// Its payload cannot be read any more, so it cannot be sent.
     PayloadGone,
+    /// The endpoint's `give_up_after_seconds` passed.
+    GaveUp,
+    /// The message's `expires_at` passed.
+    Expired,
+    /// Nobody knows whether it was sent, and the endpoint wants nothing twice.
+    UnknownOutcome,
     /// Written by a newer version.
     Unknown,
 }
@@ -57,6 +65,10 @@ pub enum WaitingFor {
     EndpointPaused,
     /// Its endpoint is disabled.
     EndpointDisabled,
+    /// A token of the endpoint's rate limit.
+    RateLimit,
+    /// Those before it in its order.
+    Order,
 }
 
 macro_rules! codes {
@@ -84,8 +96,40 @@ impl WaitingFor {
 
 codes! {
     DeliveryStatus { Pending = 0, Succeeded = 1, Failed = 2, Cancelled = 3 }
-    CloseReason { AttemptsExhausted = 1, EndpointGone = 2, EndpointDeleted = 3, ByRequest = 4, PayloadGone = 5, Unknown = 99 }
-    WaitingFor { Retry = 1, InFlight = 2, Schedule = 3, Breaker = 4, EndpointPaused = 5, EndpointDisabled = 6 }
+    CloseReason { AttemptsExhausted = 1, EndpointGone = 2, EndpointDeleted = 3, ByRequest = 4, PayloadGone = 5, GaveUp = 6, Expired = 7, UnknownOutcome = 8, Unknown = 99 }
+    WaitingFor { Retry = 1, InFlight = 2, Schedule = 3, Breaker = 4, EndpointPaused = 5, EndpointDisabled = 6, RateLimit = 7, Order = 8 }
+}
+
+/// One queue of an endpoint's waiting deliveries: the one without an order, or that of an ordering key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Lane {
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// 0: no order. Else the order's number, which follows from the ordering key ([`Lane::ordered`]).
+    pub order: i64,
+}
+
+impl Lane {
+    /// The lane without an order.
+    pub const fn unordered(endpoint: EndpointId) -> Self {
+        Self { endpoint, order: 0 }
+    }
+
+    /// The lane of an ordering key, or of the endpoint as a whole. Two keys may share a lane (one chance in 2⁶³): both
+    /// then keep their order, and wait for one another.
+    pub fn ordered(endpoint: EndpointId, key: Option<&str>) -> Self {
+        // FNV-1a: the number only has to be the same on every node and version.
+        let hash = key.map_or(1, |key| {
+            key.bytes()
+                .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+        });
+        Self { endpoint, order: (hash & (u64::MAX >> 1)).max(1).cast_signed() }
+    }
+
+    /// Whether its deliveries are sent one after the other.
+    pub const fn is_ordered(self) -> bool {
+        self.order != 0
+    }
 }
 
 /// How far a delivery has come, as an owner carries it from one attempt to the next.
@@ -116,6 +160,19 @@ pub struct Due {
     pub waiting_for: WaitingFor,
     /// How far it has come.
     pub progress: Progress,
+    /// The number of its lane ([`Lane::order`]).
+    pub order: i64,
+    /// Its place in an ordered lane, by commit; 0 in the lane without an order.
+    pub seq: i64,
+    /// The node that said, before it sent, that it was about to; only where the endpoint wants nothing twice.
+    pub sending_by: Option<crate::id::NodeId>,
+}
+
+impl Due {
+    /// The lane it waits in.
+    pub const fn lane(&self) -> Lane {
+        Lane { endpoint: self.endpoint, order: self.order }
+    }
 }
 
 /// A delivery that ended without success.

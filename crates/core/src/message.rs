@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{BatchId, DeliveryId, EndpointId, MessageId};
+use crate::id::{BatchId, DeliveryId, EndpointId, MessageId, ScheduleId};
 use crate::time::Timestamp;
 use crate::topic::{Tenant, TopicName};
 
@@ -21,7 +21,7 @@ pub struct Message {
     pub content_type: String,
     /// Whom it is owed to; the delivery at position `n` is owed to `targets[n - 1]`.
     pub targets: Vec<Target>,
-    /// The group commit that accepted it.
+    /// The batch that its direct targets went with.
     pub batch: BatchId,
     /// Not to be sent before this instant.
     pub deliver_at: Option<Timestamp>,
@@ -45,6 +45,14 @@ impl Message {
     pub fn target(&self, delivery: DeliveryId) -> Option<Target> {
         let index = delivery.position().checked_sub(1)?;
         self.targets.get(usize::try_from(index).ok()?).copied()
+    }
+
+    /// What its requests carry as `webhook-id`: its own id, or that of the message it repeats.
+    pub fn webhook_id(&self) -> MessageId {
+        match self.extras.origin {
+            Origin::Replay { message_id } => message_id,
+            _ => self.id,
+        }
     }
 
     /// When it was accepted, to the millisecond.
@@ -110,6 +118,56 @@ pub struct MessageExtras {
     /// The caller's label of what belongs in order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordering_key: Option<String>,
+    /// Not to be sent after this instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// The attributes of the CloudEvent that it came as, `id`, `source` and `type` too.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cloudevent: BTreeMap<String, String>,
+    /// Where it came from.
+    #[serde(default, skip_serializing_if = "Origin::is_api")]
+    pub origin: Origin,
+    /// Why it was refused after it had been taken, as a problem document; only where no caller waited for the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejection: Option<serde_json::Value>,
+}
+
+/// Where a message came from.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Origin {
+    /// A publish.
+    #[default]
+    Api,
+    /// A CloudEvent.
+    Event,
+    /// A schedule that fired.
+    Schedule {
+        /// Which.
+        schedule_id: ScheduleId,
+        /// For which due time.
+        fire_at: Timestamp,
+    },
+    /// The SQL outbox.
+    Outbox,
+    /// A replay of an earlier message, whose `webhook-id` it carries.
+    Replay {
+        /// The earlier one.
+        message_id: MessageId,
+    },
+    /// A delivery that failed for good.
+    DeadLetter {
+        /// Which.
+        delivery_id: DeliveryId,
+    },
+    /// Posthaste itself.
+    System,
+}
+
+impl Origin {
+    fn is_api(&self) -> bool {
+        *self == Self::Api
+    }
 }
 
 impl MessageExtras {

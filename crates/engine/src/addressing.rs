@@ -105,6 +105,7 @@ impl Engine {
             settings: EndpointSettings::new(url, Vec::new()),
             state: EndpointState::Active,
             state_reason: None,
+            challenge: None,
             secrets: self
                 .0
                 .vault

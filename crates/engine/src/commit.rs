@@ -11,7 +11,7 @@ use posthaste_core::delivery::Progress;
 use posthaste_core::id::BatchId;
 use posthaste_core::message::MessageExtras;
 use posthaste_core::{Message, MessageId, Target, Tenant, Timestamp, TopicName, WaitingFor};
-use posthaste_store::queue::{From, IdempotencyKey, Owner, Wait};
+use posthaste_store::queue::{BatchRow, From, IdempotencyKey, Owner, Wait};
 use posthaste_store::{Accepted, CatalogVersion, Group, NewMessage, Published, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
@@ -171,6 +171,7 @@ async fn attempt(engine: &Engine, mut pending: Vec<Pending>) -> (Vec<Pending>, R
                     return (pending, Err(error.into()));
                 }
             }
+            Ok(Published::Consumed) => return (Vec::new(), Ok(Ended::Done)),
             Ok(Published::KeysBusy(busy)) => return (pending, Ok(Ended::Busy(busy))),
             Err(StoreError::Unavailable(error)) => {
                 tracing::warn!(%error, messages = pending.len(), "a commit is in doubt; it is repeated");
@@ -225,7 +226,7 @@ fn build(engine: &Engine, pending: &[Pending], ids: &[MessageId]) -> Group {
     let messages = pending.iter().zip(ids).map(|(one, id)| new_message(engine, one, *id, batch, now)).collect();
     let owner = if engine.0.dispatch.has_room() { Owner::Publisher } else { Owner::Nobody };
     let matched = pending.iter().map(|one| one.matched).min().unwrap_or_default();
-    Group { batch, owner, matched, messages }
+    Group { batch, row: BatchRow::Insert, consumes: Vec::new(), owner, matched, messages }
 }
 
 fn new_message(engine: &Engine, one: &Pending, id: MessageId, batch: BatchId, now: Timestamp) -> NewMessage {
@@ -240,7 +241,7 @@ fn new_message(engine: &Engine, one: &Pending, id: MessageId, batch: BatchId, no
             Some((now, WaitingFor::EndpointPaused))
         };
         if let Some((due_at, waiting_for)) = wait {
-            waits.push(Wait { position, due_at, waiting_for });
+            waits.push(Wait { position, due_at, waiting_for, order: 0 });
         }
     }
     let message = Message {

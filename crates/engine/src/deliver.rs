@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthaste_core::delivery::{CloseReason, DeliveryStatus, Next};
-use posthaste_core::endpoint::RetryAfter;
+use posthaste_core::endpoint::{OnFailed, RetryAfter};
 use posthaste_core::retry::{Decision, Verdict, judge, parse_retry_after};
 use posthaste_core::{Attempt, Outcome, Timestamp, WaitingFor};
 use posthaste_store::Settled;
@@ -106,7 +106,9 @@ async fn prepare(engine: &Engine, job: &Job) -> Result<Arc<EndpointView>, Unsend
 /// What a delivery to a stopped endpoint waits for.
 pub fn stopped(view: &EndpointView) -> WaitingFor {
     match view.endpoint.state {
-        posthaste_core::EndpointState::Disabled => WaitingFor::EndpointDisabled,
+        posthaste_core::EndpointState::Disabled | posthaste_core::EndpointState::PendingVerification => {
+            WaitingFor::EndpointDisabled
+        }
         posthaste_core::EndpointState::Paused | posthaste_core::EndpointState::Active => WaitingFor::EndpointPaused,
     }
 }
@@ -162,6 +164,7 @@ async fn exchange(engine: &Engine, job: &Job, view: &EndpointView, fence: Fence,
         attempt: Some(Exchange { attempt, capture: exchanged.capture }),
         next,
         progress,
+        on_failed: settings.fifo_on_failed,
         at: after,
     };
     (settled, ended)
@@ -222,6 +225,7 @@ pub fn unsent(job: &Job, next: Next, at: Timestamp) -> Settled {
         attempt: None,
         next,
         progress: job.progress.clone(),
+        on_failed: OnFailed::Continue,
         at,
     }
 }

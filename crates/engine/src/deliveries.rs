@@ -144,7 +144,7 @@ impl Engine {
         };
         let stopped = match state {
             Some(EndpointState::Paused) => Some(WaitingFor::EndpointPaused),
-            Some(EndpointState::Disabled) => Some(WaitingFor::EndpointDisabled),
+            Some(EndpointState::Disabled | EndpointState::PendingVerification) => Some(WaitingFor::EndpointDisabled),
             Some(EndpointState::Active) | None => None,
         };
         let (waiting_for, next_attempt_at) = match &delivery.placement {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use posthaste_core::{EndpointId, Timestamp};
+use posthaste_core::{EndpointId, Lane, Timestamp};
 use posthaste_store::StoreError;
 use posthaste_store::queue::{DueDelivery, From, ReadyLane, Rest};
 use tokio::sync::Notify;
@@ -113,12 +113,12 @@ async fn poll(engine: &Engine) -> Result<(), StoreError> {
     if lanes.len() >= LANES as usize {
         engine.0.drain_hint.by(now);
     }
-    let listed: std::collections::HashSet<EndpointId> = lanes.iter().map(|lane| lane.endpoint).collect();
+    let listed: std::collections::HashSet<EndpointId> = lanes.iter().map(|lane| lane.lane.endpoint).collect();
     // Lanes whose reading stopped for lack of room stay ready in the database and are among those listed, unless others
     // crowd them out.
     for (endpoint, tenant) in engine.0.dispatch.hungry(now) {
         if !listed.contains(&endpoint) && shards.contains(endpoint.shard()) {
-            lanes.push(ReadyLane { endpoint, tenant, writes: -1 });
+            lanes.push(ReadyLane { lane: Lane::unordered(endpoint), tenant, writes: -1 });
         }
     }
     let reads = lanes.into_iter().map(|lane| drain(engine, lane, now));
@@ -136,7 +136,7 @@ async fn poll(engine: &Engine) -> Result<(), StoreError> {
 /// Reads one lane as far as there is room.
 async fn drain(engine: &Engine, lane: ReadyLane, now: Timestamp) -> Result<(), StoreError> {
     let (view, _) = engine.0.catalog.view(&lane.tenant).await?;
-    let endpoint = view.endpoint(lane.endpoint);
+    let endpoint = view.endpoint(lane.lane.endpoint);
     let window = match endpoint {
         Some(endpoint) if !endpoint.endpoint.state.sends() => {
             return rest(engine, &lane, Rest::Asleep).await;
@@ -145,24 +145,24 @@ async fn drain(engine: &Engine, lane: ReadyLane, now: Timestamp) -> Result<(), S
         // Deleted: what waits is ended, as fast as it can be read.
         None => ROWS,
     };
-    if let Some((until, _)) = engine.0.dispatch.blocked(lane.endpoint, now).filter(|(until, _)| *until > now) {
+    if let Some((until, _)) = engine.0.dispatch.blocked(lane.lane.endpoint, now).filter(|(until, _)| *until > now) {
         return rest(engine, &lane, Rest::Until(until)).await;
     }
-    let room = engine.0.dispatch.room(lane.endpoint, window, now);
+    let room = engine.0.dispatch.room(lane.lane.endpoint, window, now);
     if room.free == 0 {
-        engine.0.dispatch.leave_unread(lane.endpoint, lane.writes);
+        engine.0.dispatch.leave_unread(lane.lane.endpoint, lane.writes);
         return rest(engine, &lane, Rest::Until(now + FULL)).await;
     }
     // A pass that begins anew meets the rows that are here already; they take no room.
     let limit = room.free.saturating_add(room.held).min(ROWS);
-    let rows = engine.0.store.lane_due(lane.endpoint, room.cursor.after, now, limit).await?;
+    let rows = engine.0.store.lane_due(lane.lane.endpoint, room.cursor.after, now, limit).await?;
     let after = rows.last().map(|row| (row.due.due_at, row.due.delivery));
     let more = u32::try_from(rows.len()).unwrap_or(u32::MAX) >= limit;
     let jobs = rows.into_iter().filter_map(|row| job(engine, row)).collect();
     // What the lane had seen when the pass began: rows that came since may stand before the cursor.
     let writes = room.cursor.writes.or((lane.writes >= 0).then_some(lane.writes));
     let cursor = if more { Cursor { after, more, writes } } else { Cursor::default() };
-    engine.0.dispatch.add_due(lane.endpoint, &lane.tenant, jobs, window, cursor, now);
+    engine.0.dispatch.add_due(lane.lane.endpoint, &lane.tenant, jobs, window, cursor, now);
     match writes {
         // The pass is at its end: everything due by now is in memory. If rows came meanwhile the lane stays ready.
         Some(writes) if !more => rest(engine, &ReadyLane { writes, ..lane }, Rest::UntilAfter(now)).await,
@@ -173,7 +173,7 @@ async fn drain(engine: &Engine, lane: ReadyLane, now: Timestamp) -> Result<(), S
 async fn rest(engine: &Engine, lane: &ReadyLane, rest: Rest) -> Result<(), StoreError> {
     let Some(fence) = engine.0.lease.fence() else { return Ok(()) };
     if lane.writes >= 0 {
-        engine.0.store.rest_lane(fence.node, lane.endpoint, lane.writes, rest).await?;
+        engine.0.store.rest_lane(fence.node, lane.lane, lane.writes, rest).await?;
     }
     Ok(())
 }

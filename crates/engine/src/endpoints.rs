@@ -65,6 +65,7 @@ impl Engine {
             settings,
             state: EndpointState::Active,
             state_reason: None,
+            challenge: None,
             secrets: self.seal(id, &secrets)?,
             revision: 1,
             created_at: now,

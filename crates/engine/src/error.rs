@@ -122,6 +122,7 @@ impl From<Conflict> for EngineError {
             Conflict::IdTaken => "id_taken",
             Conflict::RevisionMoved => "changed_meanwhile",
             Conflict::TooManyAdhoc => "too_many_adhoc_endpoints",
+            Conflict::TooManyJobs => "too_many_jobs",
             Conflict::WrongState => "wrong_state",
         };
         Self::Conflict { code, detail: conflict.to_string() }

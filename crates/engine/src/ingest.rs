@@ -178,8 +178,13 @@ impl Engine {
             headers.entry("traceparent".to_owned()).or_insert(trace);
         }
         let (reply, answer) = oneshot::channel();
-        let extras =
-            MessageExtras { uid: draft.uid, headers, metadata: draft.metadata, ordering_key: draft.ordering_key };
+        let extras = MessageExtras {
+            uid: draft.uid,
+            headers,
+            metadata: draft.metadata,
+            ordering_key: draft.ordering_key,
+            ..MessageExtras::default()
+        };
         let content_type = draft.content_type.unwrap_or_else(|| default_type.to_owned());
         let pending = Pending {
             tenant,

@@ -63,7 +63,7 @@ impl Prepared {
     pub fn headers(&self, message: &Message, payload: &[u8], now: Timestamp, span: u64) -> Result<HeaderMap, String> {
         let mut headers = self.unsigned_headers(message, now, span)?;
         if !self.signers.is_empty() {
-            let id = message.id.to_string();
+            let id = message.webhook_id().to_string();
             let mut signature = String::with_capacity(self.signers.len() * 48);
             for signer in self.signers.iter().filter(|signer| signer.until.is_none_or(|until| until > now)) {
                 signer.signer.sign(&id, now.as_seconds(), payload, &mut signature);
@@ -93,7 +93,7 @@ fn unsigned_headers(
         let name: HeaderName = name.parse().map_err(|_| format!("`{name}` is no header name"))?;
         headers.insert(name, header_value(value)?);
     }
-    headers.insert(WEBHOOK_ID, header_value(&message.id.to_string())?);
+    headers.insert(WEBHOOK_ID, header_value(&message.webhook_id().to_string())?);
     headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(now.as_seconds()));
     let trace = trace_id(message, headers.get(TRACEPARENT));
     headers.insert(TRACEPARENT, header_value(&format!("00-{trace}-{:016x}-01", span.max(1)))?);

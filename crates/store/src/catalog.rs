@@ -36,6 +36,8 @@ pub struct Changes {
     pub everyone: bool,
     /// A key was created or deleted.
     pub keys: bool,
+    /// An erasure began or ended ([`crate::jobs`]).
+    pub erasures: bool,
 }
 
 /// Writing the catalog. Each verb is one transaction that first locks and bumps the version row (and notes in a small
@@ -45,7 +47,7 @@ pub trait Catalog: Send + Sync {
     /// Everything about one tenant. A tenant that nobody has seen is empty, not an error.
     async fn load_tenant(&self, tenant: &Tenant) -> Result<TenantCatalog>;
 
-    /// What changed after `since`. If the log no longer reaches back that far: `everyone` and `keys`.
+    /// What changed after `since`. If the log no longer reaches back that far: `everyone`, `keys` and `erasures`.
     async fn changes(&self, since: CatalogVersion) -> Result<Changes>;
 
     /// Adds a topic; [`crate::Conflict::TopicExists`] if that tenant (or the common catalogue) has the name.
@@ -56,7 +58,8 @@ pub trait Catalog: Send + Sync {
 
     /// Removes a topic; [`crate::Conflict::TopicInUse`] while an endpoint that sees it names it exactly, unless forced.
     /// Patterns do not count.
-    async fn delete_topic(&self, tenant: Option<&Tenant>, name: &TopicName, force: Force, now: Timestamp) -> Result<()>;
+    async fn delete_topic(&self, tenant: Option<&Tenant>, name: &TopicName, force: Force, now: Timestamp)
+    -> Result<()>;
 
     /// Adds an endpoint and its first revision; [`crate::Conflict::UidTaken`], [`crate::Conflict::IdTaken`], and for an
     /// ad-hoc one [`crate::Conflict::TooManyAdhoc`] at `adhoc_limit`.
@@ -107,6 +110,8 @@ pub trait Directory: Send + Sync {
     async fn endpoint_by_uid(&self, tenant: &Tenant, uid: &str) -> Result<Option<Endpoint>>;
     /// What an endpoint's settings were at a revision; also of a deleted endpoint.
     async fn endpoint_revision(&self, id: EndpointId, revision: u32) -> Result<Option<EndpointSettings>>;
+    /// Tenants that own anything (topics, endpoints, messages, schedules or keys), by name, after that one.
+    async fn tenants(&self, after: Option<&Tenant>, limit: u32) -> Result<Vec<Tenant>>;
     /// Keys, paged by id.
     async fn keys(&self, tenant: Option<&Tenant>, page: Page) -> Result<Slice<ApiKey>>;
     /// One key.

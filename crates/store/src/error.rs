@@ -53,6 +53,9 @@ pub enum Conflict {
     /// The object changed since it was read.
     #[error("it was changed meanwhile")]
     RevisionMoved,
+    /// As many jobs run as may.
+    #[error("too many replays and erasures are running: wait for some to end")]
+    TooManyJobs,
     /// The tenant has as many ad-hoc endpoints as it may.
     #[error("the tenant has too many ad-hoc endpoints")]
     TooManyAdhoc,

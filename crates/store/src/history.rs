@@ -48,6 +48,8 @@ pub struct MessageFilter {
     pub ordering_key: Option<String>,
     /// Only with all of these notes.
     pub metadata: Vec<(String, String)>,
+    /// Only those that were refused after they had been taken (`true`), only the others (`false`).
+    pub rejected: Option<bool>,
     /// Only accepted at or after.
     pub since: Option<Timestamp>,
     /// Only accepted before.

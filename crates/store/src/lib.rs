@@ -3,7 +3,8 @@
 //! The traits speak business verbs, each one whole transaction that takes the time as an argument. No transaction type
 //! crosses this boundary, no SQL type either. They are split by reason to change: [`Catalog`] writes what people
 //! configure and [`Directory`] reads it; [`Queue`] moves deliveries from acceptance to their end; [`Coordination`] says
-//! who may; [`History`] shows what happened.
+//! who may; [`History`] shows what happened; [`Jobs`] are long works over history, [`Schedules`] publish by the clock,
+//! [`Outbox`] is what applications left in their own transactions, and [`Retention`] lets go of what is old.
 //!
 //! **Where is a delivery?** In `due` if it has a row there; else succeeded if an attempt of it succeeded; else ended if
 //! `closed` has it; else in its batch, as long as that exists. Every verb keeps that rule single-valued: each delivery
@@ -15,17 +16,25 @@ pub mod conformance;
 pub mod coordination;
 pub mod error;
 pub mod history;
+pub mod jobs;
+pub mod outbox;
 pub mod queue;
+pub mod retention;
+pub mod schedules;
 
 pub use catalog::{Catalog, CatalogVersion, Changes, Directory, TenantCatalog};
 pub use coordination::{Beat, Coordination, Joined, NodeInfo, Peer, ShardSet};
 pub use error::{Conflict, StoreError};
 pub use history::{History, Page, Slice};
-pub use queue::{Accepted, Claimed, Flush, Group, Health, NewMessage, Published, Queue, Recorded, Settled};
+pub use jobs::Jobs;
+pub use outbox::Outbox;
+pub use queue::{Accepted, Claimed, Flush, Follow, Group, Health, NewMessage, Published, Queue, Recorded, Settled};
+pub use retention::Retention;
+pub use schedules::Schedules;
 
 /// The result of every verb.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// A whole store: what the engine is built on.
-pub trait Store: Catalog + Directory + Queue + Coordination + History {}
-impl<S: Catalog + Directory + Queue + Coordination + History> Store for S {}
+pub trait Store: Catalog + Directory + Queue + Coordination + History + Jobs + Schedules + Outbox + Retention {}
+impl<S: Catalog + Directory + Queue + Coordination + History + Jobs + Schedules + Outbox + Retention> Store for S {}

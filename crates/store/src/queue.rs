@@ -5,26 +5,48 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use posthaste_core::delivery::{Closed, Due, Next, Progress};
+use posthaste_core::endpoint::OnFailed;
 use posthaste_core::id::{BatchId, NodeId};
 use posthaste_core::{
-    Attempt, Capture, Delivery, DeliveryId, EndpointId, Message, MessageId, Tenant, Timestamp, TopicName, WaitingFor,
+    Attempt, Capture, Delivery, DeliveryId, EndpointId, Lane, Message, MessageId, Tenant, Timestamp, TopicName,
+    WaitingFor,
 };
 
 use crate::Result;
 use crate::catalog::CatalogVersion;
 use crate::coordination::ShardSet;
 
+/// The longest time that one batch takes in further groups, from its own instant. The store relies on it: a batch's
+/// messages are those that name it among the ids from the batch's own to this much later.
+pub const BATCH_SPAN: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// One group commit: what is accepted together.
 #[derive(Debug, Clone)]
 pub struct Group {
-    /// The batch that owns those targets that are sent from memory.
+    /// The batch that owns those targets that are sent from memory; the id of the first message that it took in. Every
+    /// message's id is at least it, and less than [`BATCH_SPAN`] later.
     pub batch: BatchId,
+    /// Whether this group brings the batch's row, or an earlier one of the same node did. Groups of one batch share its
+    /// row, because a row made and deleted for each group is a dead row for each group.
+    pub row: BatchRow,
+    /// Rows of the outbox that these messages came from: deleted with the commit, which does not happen if one is gone.
+    pub consumes: Vec<i64>,
     /// Who owns the batch: this node, or nobody yet (too much in memory: [`Queue::claim_batches`] finds it).
     pub owner: Owner,
     /// The catalog version that the targets were matched with.
     pub matched: CatalogVersion,
     /// In the order of their ids. No idempotency key and no uid occurs twice.
     pub messages: Vec<NewMessage>,
+}
+
+/// Where the batch's row comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchRow {
+    /// This commit inserts it, if any of its messages has direct targets.
+    Insert,
+    /// It is there, owned by the same node, which keeps it there until it says otherwise ([`Flush::finished`]). So the
+    /// commit does not touch it; a batch that somebody took over cannot be met, since the node's fence is gone then.
+    Exists,
 }
 
 /// Who sends a group's direct targets.
@@ -65,6 +87,9 @@ pub struct Wait {
     pub due_at: Timestamp,
     /// What it waits for.
     pub waiting_for: WaitingFor,
+    /// The number of its lane ([`Lane::order`]). In an ordered lane the store gives it the next place, under the lane's
+    /// lock, held to the commit: the order of commits is the order.
+    pub order: i64,
 }
 
 /// What makes a repeated publish the same publish.
@@ -88,6 +113,8 @@ pub enum Published {
     /// Another transaction that is still under way holds the keys of these messages (indexes); nothing was written.
     /// Publish the others without them, and each of these alone.
     KeysBusy(Vec<usize>),
+    /// A row of [`Group::consumes`] is gone: another node published it. Nothing was written.
+    Consumed,
 }
 
 /// What became of one message of a committed group.
@@ -119,6 +146,40 @@ pub struct Flush {
     pub finished: Vec<BatchId>,
     /// Endpoints whose health changed; written to `endpoint_health` in the same transaction.
     pub health: Vec<Health>,
+    /// Messages that deliveries leave behind when they fail for good.
+    pub follow: Vec<Follow>,
+}
+
+/// A message that is published in the transaction in which a delivery ends as failed: only if that end is newly
+/// written by it, and only once per delivery and kind, however often the delivery is retried and fails again (a row of
+/// `uid` with the kind's word remembers it). All of its targets wait, so it needs no batch.
+#[derive(Debug, Clone)]
+pub struct Follow {
+    /// The delivery that fails in this flush.
+    pub of: DeliveryId,
+    /// What the message is.
+    pub kind: FollowKind,
+    /// The message.
+    pub message: NewMessage,
+}
+
+/// What a [`Follow`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FollowKind {
+    /// The same payload, to the endpoint's `dead_letter_endpoint_id`.
+    DeadLetter,
+    /// The system event about the failure.
+    Event,
+}
+
+impl FollowKind {
+    /// The kind of its row in `uid`.
+    pub const fn uid_kind(self) -> &'static str {
+        match self {
+            Self::DeadLetter => "dead_letter",
+            Self::Event => "failed_event",
+        }
+    }
 }
 
 /// Since when an endpoint has been failing, as its disabling after a window needs to know across restarts.
@@ -147,6 +208,8 @@ pub struct Settled {
     pub next: Next,
     /// How far it has come, this exchange included.
     pub progress: Progress,
+    /// If it ends as failed in an ordered lane: whether that lane goes on, or is held until somebody lets it go.
+    pub on_failed: OnFailed,
     /// When that was decided.
     pub at: Timestamp,
 }
@@ -204,8 +267,8 @@ pub struct Unsent {
 /// One lane whose time has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadyLane {
-    /// The endpoint whose deliveries wait there.
-    pub endpoint: EndpointId,
+    /// The lane.
+    pub lane: Lane,
     /// Whose it is.
     pub tenant: Tenant,
     /// How many inserts the lane had seen; [`Queue::rest_lane`] takes it back.
@@ -226,7 +289,8 @@ pub struct DueDelivery {
 /// Until when an owner need not look at a lane again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rest {
-    /// Until its earliest row that is due later than this instant; for ever if there is none.
+    /// Until its earliest row that is due later than this instant; for ever if there is none. In an ordered lane: until
+    /// its first row is due.
     UntilAfter(Timestamp),
     /// Until this instant, whatever is due before: its endpoint's breaker is open.
     Until(Timestamp),
@@ -260,10 +324,17 @@ pub trait Queue: Send + Sync {
     /// deleted on the way and not returned.
     async fn claim_batches(&self, node: NodeId, limit: u32) -> Result<Vec<Claimed>>;
 
-    /// Lanes of these shards whose time has come, the longest waiting first.
+    /// Lanes of these shards whose time has come and that are not held, the longest waiting first.
     async fn ready_lanes(&self, shards: &ShardSet, now: Timestamp, limit: u32) -> Result<Vec<ReadyLane>>;
 
-    /// Rows of one lane due at or before `now`, by `(due_at, id)`, after that position.
+    /// The first rows of an ordered lane, by their places, whenever they are due.
+    async fn lane_head(&self, lane: Lane, limit: u32) -> Result<Vec<DueDelivery>>;
+
+    /// Says of these rows of `due`, before they are sent, that they are about to be ([`Due::sending_by`]); returns those
+    /// that were still there. [`Queue::record`] takes the mark away with the row, or when the row goes on waiting.
+    async fn mark_sending(&self, node: NodeId, rows: &[(EndpointId, DeliveryId)]) -> Result<Vec<DeliveryId>>;
+
+    /// Rows of one lane without an order due at or before `now`, by `(due_at, id)`, after that position.
     async fn lane_due(
         &self,
         endpoint: EndpointId,
@@ -274,7 +345,10 @@ pub trait Queue: Send + Sync {
 
     /// Moves a lane's time, unless rows were added since `seen_writes` was read; `false` then. Removes a lane without
     /// rows.
-    async fn rest_lane(&self, node: NodeId, endpoint: EndpointId, seen_writes: i64, rest: Rest) -> Result<bool>;
+    async fn rest_lane(&self, node: NodeId, lane: Lane, seen_writes: i64, rest: Rest) -> Result<bool>;
+
+    /// Lets an endpoint's held lanes go on.
+    async fn release_lanes(&self, endpoint: EndpointId, now: Timestamp) -> Result<()>;
 
     /// Ends one pending delivery; a success that is in flight still wins. [`crate::Conflict::WrongState`] if it is not
     /// pending.
@@ -285,6 +359,7 @@ pub trait Queue: Send + Sync {
 
     /// Puts a delivery back into `due`, now, with a fresh schedule: a failed one (from `closed`), a succeeded one (the
     /// success stays on record) or a waiting one (brought forward). One in its batch is on its way already: unchanged.
-    /// [`crate::Conflict::WrongState`] for a cancelled one, and when its payload is gone.
+    /// [`crate::Conflict::WrongState`] for a cancelled one, and when its payload is gone. A failed delivery of an ordered
+    /// lane goes back to its place, and if the lane is held it goes on; any other goes into the lane without an order.
     async fn retry_delivery(&self, id: DeliveryId, now: Timestamp) -> Result<Delivery>;
 }

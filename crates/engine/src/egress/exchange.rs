@@ -10,7 +10,6 @@ use super::received::Received;
 use super::target::PreparedUrl;
 
 /// How an exchange over one connection ended.
-#[expect(clippy::large_enum_variant, reason = "lives on the stack of the exchange and is taken apart at once")]
 pub(super) enum Ended {
     /// The whole response was read.
     Answered(Received),

@@ -111,6 +111,7 @@ pub(super) struct Host {
 #[derive(Default)]
 struct Kept {
     /// The last one used is at the end and is the first to be used again, so that the others can become old.
+    #[expect(clippy::vec_box, reason = "a connection moves between the pool and its exchange without being copied")]
     idle: Vec<Box<Http1>>,
     shared: Option<Arc<Http2>>,
 }
