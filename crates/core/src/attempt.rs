@@ -8,6 +8,7 @@ use crate::topic::Tenant;
 
 /// How one exchange ended. Closed: every ending of a send is one of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Answered with a success code.

@@ -13,6 +13,7 @@ use crate::topic::Tenant;
 
 /// What users see of a delivery's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryStatus {
     /// It will be tried (again).
@@ -27,6 +28,7 @@ pub enum DeliveryStatus {
 
 /// Why a delivery ended without success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CloseReason {
     /// Every attempt of its schedule failed.
@@ -51,6 +53,7 @@ pub enum CloseReason {
 
 /// Why a pending delivery waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum WaitingFor {
     /// The next attempt after a failed one.

@@ -50,6 +50,7 @@ pub struct Challenge {
 
 /// What a caller chooses about an endpoint; stored as one document per revision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EndpointSettings {
     /// A name for people.
@@ -183,6 +184,7 @@ impl EndpointSettings {
 
 /// How the request's body is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum BodyFormat {
     /// The payload's bytes exactly as given.
@@ -200,6 +202,7 @@ pub enum BodyFormat {
 
 /// Which signature headers a request carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SignatureStyle {
     /// Standard Webhooks `v1`: HMAC-SHA256 over id, timestamp and body.
@@ -289,6 +292,7 @@ pub enum Verification {
 
 /// What a `Retry-After` header of a failed attempt does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RetryAfter {
     /// It delays the next attempt further, never brings it forward.
@@ -300,6 +304,7 @@ pub enum RetryAfter {
 
 /// Whether an endpoint takes new deliveries, and whether they are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EndpointState {
     /// Gets nothing but the challenge, until its owner answers.

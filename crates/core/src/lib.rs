@@ -11,6 +11,8 @@ pub mod endpoint;
 pub mod id;
 pub mod key;
 pub mod message;
+#[cfg(feature = "openapi")]
+mod openapi;
 pub mod pattern;
 pub mod retry;
 pub mod schedule;

@@ -18,6 +18,7 @@ pub const MAX_SCHEDULE_ENTRIES: usize = 1_000;
 
 /// An endpoint's retry policy: a list of delays, or exponential backoff where the list is null.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RetryPolicy {
     /// The delay before each further attempt; wins over the backoff. A short one repeats its last delay.

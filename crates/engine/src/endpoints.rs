@@ -6,7 +6,6 @@ use posthaste_core::endpoint::{EndpointSettings, EndpointState};
 use posthaste_core::secret::SigningSecrets;
 use posthaste_core::{Endpoint, EndpointId, Scope, Secret, Tenant};
 use posthaste_store::catalog::EndpointFilter;
-use posthaste_store::history::EndpointActivity;
 use posthaste_store::{Page, Slice};
 use serde::Deserialize;
 use serde_json::Value;
@@ -32,10 +31,13 @@ const OVERLAP_SECONDS: f64 = 86_400.0;
 
 /// How a secret is rotated.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
-struct Rotation {
+pub struct Rotation {
+    /// How long the former secret goes on to sign beside the new one; 86400 by default.
     #[serde(default)]
     overlap_seconds: Option<f64>,
+    /// The new secret; without one it is made.
     #[serde(default)]
     secret: Option<String>,
 }
@@ -136,9 +138,18 @@ impl Engine {
     }
 
     /// Removes an endpoint; its waiting deliveries end as cancelled.
-    pub async fn delete_endpoint(&self, caller: &Caller, tenant: Option<&str>, id: &str) -> Result<()> {
+    pub async fn delete_endpoint(
+        &self,
+        caller: &Caller,
+        tenant: Option<&str>,
+        id: &str,
+        if_match: Option<u32>,
+    ) -> Result<()> {
         caller.require(Scope::Endpoints)?;
         let endpoint = self.find_endpoint(caller, tenant, id).await?;
+        if if_match.is_some_and(|revision| revision != endpoint.revision) {
+            return Err(EngineError::PreconditionFailed);
+        }
         self.0.store.delete_endpoint(endpoint.id, self.0.clock.now()).await?;
         self.catalog_changed_everywhere().await?;
         self.0.drain_hint.by(self.0.clock.now());
@@ -229,19 +240,6 @@ impl Engine {
                 Ok(_) => return Ok(secrets),
             }
         }
-    }
-
-    /// What happened at an endpoint within a window before now.
-    pub async fn endpoint_activity(
-        &self,
-        caller: &Caller,
-        tenant: Option<&str>,
-        id: &str,
-        window: Duration,
-    ) -> Result<EndpointActivity> {
-        caller.require(Scope::Read)?;
-        let endpoint = self.find_endpoint(caller, tenant, id).await?;
-        Ok(self.0.store.endpoint_activity(endpoint.id, self.0.clock.now() - window).await?)
     }
 
     async fn check_settings(

@@ -32,6 +32,7 @@ const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A message as a caller writes it. The members are those of `POST /v1/messages`.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Draft<'a> {
     /// The topic; beside `endpoint_ids` or `urls` it is only a label.
@@ -51,6 +52,7 @@ pub struct Draft<'a> {
     pub uid: Option<String>,
     /// The payload as JSON, its bytes kept as they are.
     #[serde(default, borrow, deserialize_with = "present")]
+    #[cfg_attr(feature = "openapi", schema(value_type = serde_json::Value, required = false))]
     pub payload: Option<&'a RawValue>,
     /// The payload as text.
     #[serde(default)]
@@ -118,6 +120,37 @@ impl Engine {
     /// Accepts one message: returns once it is committed.
     pub async fn publish(&self, caller: &Caller, draft: Draft<'_>, envelope: Envelope) -> Result<Receipt> {
         caller.require(Scope::Publish)?;
+        let answer = self.enqueue(caller, Ok((draft, envelope))).await?;
+        committed(answer).await
+    }
+
+    /// Accepts many messages, each for itself: one that is refused does not hold up its neighbours. They are queued in
+    /// the order given and share group commits; the answers stand in that order too.
+    pub async fn publish_all(
+        &self,
+        caller: &Caller,
+        drafts: Vec<Result<(Draft<'_>, Envelope)>>,
+    ) -> Result<Vec<Result<Receipt>>> {
+        caller.require(Scope::Publish)?;
+        let mut waiting = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            waiting.push(self.enqueue(caller, draft).await);
+        }
+        let mut answers = Vec::with_capacity(waiting.len());
+        for answer in waiting {
+            answers.push(match answer {
+                Ok(answer) => committed(answer).await,
+                Err(refused) => Err(refused),
+            });
+        }
+        Ok(answers)
+    }
+
+    async fn enqueue(
+        &self,
+        caller: &Caller,
+        draft: Result<(Draft<'_>, Envelope)>,
+    ) -> Result<oneshot::Receiver<Result<Receipt>>> {
         if self.is_stopping() {
             return Err(STOPPING);
         }
@@ -125,13 +158,10 @@ impl Engine {
         if self.0.lease.may_send().is_none() {
             return Err(EngineError::Unavailable);
         }
+        let (draft, envelope) = draft?;
         let (pending, answer) = self.check(caller, draft, envelope).await?;
         self.submit(pending)?;
-        match tokio::time::timeout(COMMIT_PATIENCE, answer).await {
-            Ok(Ok(answer)) => answer,
-            // The committer goes on trying; the publisher is told the truth, that nobody knows yet.
-            Ok(Err(_)) | Err(_) => Err(EngineError::Unavailable),
-        }
+        Ok(answer)
     }
 
     fn submit(&self, pending: Pending) -> Result<()> {
@@ -248,6 +278,15 @@ impl Engine {
             (None, None, Some(_)) => Ok(Addressing::Topic),
             (None, None, None) => Err(EngineError::invalid("/topic", "give a topic, endpoint_ids or urls")),
         }
+    }
+}
+
+/// Waits for a commit's answer.
+async fn committed(answer: oneshot::Receiver<Result<Receipt>>) -> Result<Receipt> {
+    match tokio::time::timeout(COMMIT_PATIENCE, answer).await {
+        Ok(Ok(answer)) => answer,
+        // The committer goes on trying; the publisher is told the truth, that nobody knows yet.
+        Ok(Err(_)) | Err(_) => Err(EngineError::Unavailable),
     }
 }
 

@@ -39,12 +39,17 @@ impl KeyCache {
 
 /// A key as a caller asks for it.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
-struct KeyDraft {
+pub struct KeyDraft {
+    /// A name for people.
     name: String,
+    /// What it allows; at least one.
     scopes: Vec<Scope>,
+    /// The one tenant it is for; without one it is for all.
     #[serde(default)]
     tenant: Option<Tenant>,
+    /// When it ends.
     #[serde(default)]
     expires_at: Option<Timestamp>,
 }

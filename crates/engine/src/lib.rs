@@ -36,6 +36,7 @@ pub mod metrics;
 mod record;
 pub mod request;
 pub mod rules;
+pub mod statistics;
 pub mod topics;
 pub mod vault;
 

@@ -18,27 +18,37 @@ const OWN: &str = "posthaste.";
 
 /// A topic as a caller writes it.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
-struct TopicDraft {
+pub struct TopicDraft {
+    /// Its name.
     name: TopicName,
+    /// Whose topic; without one it is common to all tenants.
     #[serde(default)]
     tenant: Option<String>,
+    /// A short title.
     #[serde(default)]
     title: Option<String>,
+    /// What the event means.
     #[serde(default)]
     description: Option<String>,
+    /// An example payload.
     #[serde(default)]
     example: Option<Value>,
 }
 
 /// What of a topic may be changed.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
-struct TopicChange {
+pub struct TopicChange {
+    /// A short title.
     #[serde(default)]
     title: Option<String>,
+    /// What the event means.
     #[serde(default)]
     description: Option<String>,
+    /// An example payload.
     #[serde(default)]
     example: Option<Value>,
 }
@@ -146,10 +156,20 @@ impl Engine {
     }
 
     /// Removes a topic; while endpoints name it only with `force`.
-    pub async fn delete_topic(&self, caller: &Caller, tenant: Option<&str>, name: &str, force: Force) -> Result<()> {
+    pub async fn delete_topic(
+        &self,
+        caller: &Caller,
+        tenant: Option<&str>,
+        name: &str,
+        force: Force,
+        if_match: Option<u32>,
+    ) -> Result<()> {
         caller.require(Scope::Admin)?;
         let topic = self.find_topic(caller, tenant, name).await?;
         may_change(caller, &topic)?;
+        if if_match.is_some_and(|revision| revision != topic.revision) {
+            return Err(EngineError::PreconditionFailed);
+        }
         let now = self.0.clock.now();
         self.0.store.delete_topic(topic.tenant.as_ref(), &topic.name, force, now).await?;
         self.catalog_changed().await?;
