@@ -219,6 +219,7 @@ pub enum SignatureStyle {
 
 /// How often an endpoint may be sent to: a token bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RateLimit {
     /// How many tokens come per second; more than 0.
@@ -234,6 +235,7 @@ const fn default_burst() -> u32 {
 
 /// Whether deliveries to an endpoint keep the order in which their messages were committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Ordering {
     /// Each is sent as soon as it can be.
@@ -245,6 +247,7 @@ pub enum Ordering {
 
 /// What a failed delivery does to those behind it in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OnFailed {
     /// They go on.
@@ -256,6 +259,7 @@ pub enum OnFailed {
 
 /// What happens to a delivery of which nobody knows whether it was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Guarantee {
     /// It is sent again: the receiver drops what it has seen.
@@ -267,6 +271,7 @@ pub enum Guarantee {
 
 /// Which settings a delivery is sent with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SettingsAt {
     /// The endpoint's as they are at the attempt.
@@ -278,6 +283,7 @@ pub enum SettingsAt {
 
 /// How an endpoint's owner is asked whether it wants messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Verification {
     /// Not at all.
