@@ -8,6 +8,7 @@ pub mod address;
 pub mod attempt;
 pub mod delivery;
 pub mod endpoint;
+pub mod filter;
 pub mod id;
 pub mod key;
 pub mod message;
