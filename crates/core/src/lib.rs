@@ -6,9 +6,11 @@
 
 pub mod address;
 pub mod attempt;
+pub mod cloudevents;
 pub mod delivery;
 pub mod endpoint;
 pub mod filter;
+pub mod format;
 pub mod id;
 pub mod key;
 pub mod message;

@@ -123,7 +123,7 @@ pub struct MessageExtras {
     pub expires_at: Option<Timestamp>,
     /// The attributes of the CloudEvent that it came as, `id`, `source` and `type` too.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub cloudevent: BTreeMap<String, String>,
+    pub cloudevent: crate::cloudevents::Attributes,
     /// Where it came from.
     #[serde(default, skip_serializing_if = "Origin::is_api")]
     pub origin: Origin,
