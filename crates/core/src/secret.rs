@@ -61,6 +61,11 @@ impl Secret {
         self.decoded.as_ref().map_or(self.text.as_bytes(), |key| key.as_slice())
     }
 
+    /// The text exactly as it was given, which some styles take as the key.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The text exactly as it was given: for its owner's eyes only. The caller wipes it.
     pub fn expose_text(&self) -> String {
         self.text.as_str().to_owned()

@@ -1,17 +1,38 @@
-//! Signatures of the Standard Webhooks specification, version `v1`: HMAC-SHA256 over `{id}.{timestamp}.{body}`.
+//! Signatures: how a receiver knows that a request is ours. An endpoint has any number of styles beside one another.
+//!
+//! | style | header | value | signed | key |
+//! |---|---|---|---|---|
+//! | `standard` | `webhook-signature` | `v1,` Base64 of HMAC-SHA256 | `{id}.{time}.{body}` | the secret's key |
+//! | `standard_ed25519` | the same, after those | `v1a,` Base64 of Ed25519 | `{id}.{time}.{body}` | derived from it |
+//! | `github` | `x-hub-signature-256` | `sha256=` hex of HMAC-SHA256 | `{body}` | the secret's text |
+//! | `postmand` | `x-hub-signature` | hex of HMAC-SHA256 | `{body}` | the secret's text |
+//! | `stripe` | `stripe-signature` | `t={time},v1=` hex of HMAC-SHA256 | `{time}.{body}` | the secret's text |
+//!
+//! Standard Webhooks decodes what follows `whsec_`; the libraries of the other three take the secret as it is shown,
+//! prefix and all, so there its text is the key. For a secret without that prefix both are the same.
+//!
+//! While a secret is rotated, the styles whose value is a list (`standard`, `standard_ed25519`, `stripe`) carry a
+//! signature of each secret that still counts. The other two have room for one, and it is the current secret's.
 //!
 //! Source: <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>.
 
+mod ed25519;
+mod hex;
+mod standard;
+
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hmac::{Hmac, KeyInit as _};
 use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use crate::secret::Secret;
+pub use ed25519::{Ed25519Signer, public_key, verify_ed25519};
+pub use hex::HexSigner;
+pub use standard::{StandardSigner, standard, verify_standard};
+
+use crate::endpoint::SignatureStyle;
+use crate::secret::{Secret, SigningSecrets};
+use crate::time::Timestamp;
 
 /// The header with the message's id, the same on every attempt.
 pub const ID_HEADER: &str = "webhook-id";
@@ -19,157 +40,200 @@ pub const ID_HEADER: &str = "webhook-id";
 /// The header with the attempt's time in whole seconds since 1970.
 pub const TIMESTAMP_HEADER: &str = "webhook-timestamp";
 
-/// The header with the signatures, separated by spaces.
+/// The header with the signatures of both Standard Webhooks styles, separated by spaces.
 pub const SIGNATURE_HEADER: &str = "webhook-signature";
 
-/// The version of the scheme and the comma after it.
-const VERSION: &str = "v1,";
+/// GitHub's header.
+pub const GITHUB_HEADER: &str = "x-hub-signature-256";
 
-/// Bytes of one `v1,<base64>`.
-const SIGNATURE_BYTES: usize = VERSION.len() + 44;
+/// Postmand's header.
+pub const POSTMAND_HEADER: &str = "x-hub-signature";
+
+/// Stripe's header.
+pub const STRIPE_HEADER: &str = "stripe-signature";
 
 /// Bytes that SHA-256 takes in at once; the key of an HMAC fills one such block.
 const BLOCK_BYTES: usize = 64;
 
-/// A secret made ready to sign: the two blocks that depend on the key alone are hashed once, here. Of a 100-byte event's
-/// six blocks that leaves four. The state is as secret as the key.
-#[derive(Clone)]
-pub struct StandardSigner {
-    keyed: Hmac<Sha256>,
-}
-
-impl StandardSigner {
-    /// Makes a secret ready.
-    pub fn new(secret: &Secret) -> Self {
-        // RFC 2104: a longer key is hashed, a shorter one padded with zeros. Done here because then the block has the
-        // right length by its type, and there is no error to handle that cannot happen.
-        let mut block = Zeroizing::new([0u8; BLOCK_BYTES]);
-        let key = secret.key();
-        if key.len() > BLOCK_BYTES {
-            block[..32].copy_from_slice(&Sha256::digest(key));
-        } else {
-            block[..key.len()].copy_from_slice(key);
-        }
-        Self { keyed: Hmac::new((&*block).into()) }
-    }
-
-    /// Appends `v1,<base64>` to `out`, after a space if there is something already.
-    pub fn sign(&self, id: &str, timestamp_seconds: i64, body: &[u8], out: &mut String) {
-        let mut mac = self.keyed.clone();
-        mac.update(id.as_bytes());
-        mac.update(b".");
-        mac.update(timestamp_seconds.to_string().as_bytes());
-        mac.update(b".");
-        mac.update(body);
-        if !out.is_empty() {
-            out.push(' ');
-        }
-        out.push_str(VERSION);
-        STANDARD.encode_string(mac.finalize().into_bytes(), out);
+/// The header in which a style's signature goes.
+pub const fn header_of(style: SignatureStyle) -> &'static str {
+    match style {
+        SignatureStyle::Standard | SignatureStyle::StandardEd25519 => SIGNATURE_HEADER,
+        SignatureStyle::Github => GITHUB_HEADER,
+        SignatureStyle::Stripe => STRIPE_HEADER,
+        SignatureStyle::Postmand => POSTMAND_HEADER,
     }
 }
 
-impl fmt::Debug for StandardSigner {
+/// The signing of one endpoint, made ready: what depends on its secrets alone is computed once.
+#[derive(Debug)]
+pub struct Signers {
+    styles: Vec<SignatureStyle>,
+    keys: Vec<Key>,
+}
+
+/// One secret, ready for the styles in use.
+struct Key {
+    /// A secret that was rotated out signs before this instant.
+    until: Option<Timestamp>,
+    standard: Option<StandardSigner>,
+    ed25519: Option<Ed25519Signer>,
+    hex: Option<HexSigner>,
+}
+
+impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("StandardSigner(…)")
+        f.write_str("Key(…)")
     }
 }
 
-/// The value of `webhook-signature`: one `v1,<base64>` per secret, in their order, separated by spaces.
-///
-/// `id` is what `webhook-id` says, `timestamp_seconds` what `webhook-timestamp` says, `body` the exact bytes sent.
-pub fn standard<'a>(
-    secrets: impl Iterator<Item = &'a Secret>,
-    id: &str,
-    timestamp_seconds: i64,
-    body: &[u8],
-) -> String {
-    let mut out = String::with_capacity(SIGNATURE_BYTES);
-    for secret in secrets {
-        StandardSigner::new(secret).sign(id, timestamp_seconds, body, &mut out);
+impl Key {
+    fn new(styles: &[SignatureStyle], secret: &Secret, until: Option<Timestamp>) -> Self {
+        let wants = |style| styles.contains(&style);
+        let hex = [SignatureStyle::Github, SignatureStyle::Stripe, SignatureStyle::Postmand].into_iter().any(wants);
+        Self {
+            until,
+            standard: wants(SignatureStyle::Standard).then(|| StandardSigner::new(secret)),
+            ed25519: wants(SignatureStyle::StandardEd25519).then(|| Ed25519Signer::new(secret)),
+            hex: hex.then(|| HexSigner::new(secret)),
+        }
     }
-    out
 }
 
-/// Whether one of the signatures in a `webhook-signature` header is this secret's. In constant time per signature;
-/// those of other versions are skipped. The caller judges the age of the timestamp.
-pub fn verify_standard(secret: &Secret, id: &str, timestamp_seconds: i64, body: &[u8], header: &str) -> bool {
-    let expected = standard(std::iter::once(secret), id, timestamp_seconds, body);
-    header.split(' ').any(|signature| signature.as_bytes().ct_eq(expected.as_bytes()).into())
+impl Signers {
+    /// Makes an endpoint's secrets ready for its styles.
+    pub fn new(styles: &[SignatureStyle], secrets: &SigningSecrets) -> Self {
+        let previous = secrets.previous.iter().map(|previous| (&previous.secret, Some(previous.expires_at)));
+        let all = std::iter::once((&secrets.current, None)).chain(previous);
+        let keys = if styles.is_empty() {
+            Vec::new()
+        } else {
+            all.map(|(secret, until)| Key::new(styles, secret, until)).collect()
+        };
+        Self { styles: styles.to_vec(), keys }
+    }
+
+    /// The headers that sign one request: `id` is its `webhook-id`, `now` the time that its `webhook-timestamp` says,
+    /// `body` the exact bytes sent. Each header once.
+    pub fn sign(&self, id: &str, now: Timestamp, body: &[u8]) -> Vec<(&'static str, String)> {
+        let seconds = now.as_seconds();
+        let active = || self.keys.iter().filter(|key| key.until.is_none_or(|until| until > now));
+        let wants = |style| self.styles.contains(&style);
+        // The current secret is the first.
+        let current = || self.keys.first().and_then(|key| key.hex.as_ref());
+        let mut headers = Vec::with_capacity(self.styles.len());
+        let mut standard = String::new();
+        active().filter_map(|key| key.standard.as_ref()).for_each(|key| key.sign(id, seconds, body, &mut standard));
+        active().filter_map(|key| key.ed25519.as_ref()).for_each(|key| key.sign(id, seconds, body, &mut standard));
+        if !standard.is_empty() {
+            headers.push((SIGNATURE_HEADER, standard));
+        }
+        if wants(SignatureStyle::Github)
+            && let Some(key) = current()
+        {
+            headers.push((GITHUB_HEADER, key.github(body)));
+        }
+        if wants(SignatureStyle::Postmand)
+            && let Some(key) = current()
+        {
+            headers.push((POSTMAND_HEADER, key.postmand(body)));
+        }
+        if wants(SignatureStyle::Stripe) {
+            let mut value = format!("t={seconds}");
+            active().filter_map(|key| key.hex.as_ref()).for_each(|key| key.stripe(seconds, body, &mut value));
+            headers.push((STRIPE_HEADER, value));
+        }
+        headers
+    }
+}
+
+/// An HMAC whose key is taken in already.
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    // RFC 2104: a longer key is hashed, a shorter one padded with zeros. Done here because then the block has the right
+    // length by its type, and there is no error to handle that cannot happen.
+    let mut block = Zeroizing::new([0u8; BLOCK_BYTES]);
+    if key.len() > BLOCK_BYTES {
+        block[..32].copy_from_slice(&Sha256::digest(key));
+    } else {
+        block[..key.len()].copy_from_slice(key);
+    }
+    Hmac::new((&*block).into())
+}
+
+/// Appends to a list whose entries are separated.
+fn push_separated(out: &mut String, separator: char, text: &str) {
+    if !out.is_empty() {
+        out.push(separator);
+    }
+    out.push_str(text);
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-    use standardwebhooks::Webhook;
+    use std::time::Duration;
 
     use super::*;
 
-    /// The specification's example, which every library's tests repeat.
-    const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
-    const ID: &str = "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk";
-    const AT: i64 = 1_649_367_553;
-    const BODY: &[u8] = br#"{"email":"test@example.com","username":"test_user"}"#;
-    const SIGNATURE: &str = "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=";
+    const BODY: &[u8] = br#"{"success": true}"#;
 
-    fn one(secret: &Secret, id: &str, at: i64, body: &[u8]) -> String {
-        standard(std::iter::once(secret), id, at, body)
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    fn secret(text: &str) -> Secret {
+        Secret::parse(text).unwrap()
+    }
+
+    const ALL: [SignatureStyle; 5] = [
+        SignatureStyle::Stripe,
+        SignatureStyle::Postmand,
+        SignatureStyle::Github,
+        SignatureStyle::StandardEd25519,
+        SignatureStyle::Standard,
+    ];
+
+    #[test]
+    fn each_style_has_its_header_and_all_go_side_by_side() {
+        let secrets = SigningSecrets::new(secret("my-secret-token"));
+        let headers = Signers::new(&ALL, &secrets).sign("msg_1", at(1_700_000_000), BODY);
+        let names: Vec<_> = headers.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, [SIGNATURE_HEADER, GITHUB_HEADER, POSTMAND_HEADER, STRIPE_HEADER]);
+        for style in ALL {
+            assert_eq!(names.iter().filter(|name| **name == header_of(style)).count(), 1, "{style:?}");
+            let alone = Signers::new(&[style, style], &secrets).sign("msg_1", at(1_700_000_000), BODY);
+            assert_eq!(alone.len(), 1);
+            assert_eq!(alone[0].0, header_of(style));
+        }
+        assert_eq!(Signers::new(&[], &secrets).sign("msg_1", at(0), BODY), []);
     }
 
     #[test]
-    fn the_known_vector_of_the_specification_comes_out() {
-        let secret = Secret::parse(SECRET).unwrap();
-        assert_eq!(one(&secret, ID, AT, BODY), SIGNATURE);
-        assert_eq!(SIGNATURE.len(), SIGNATURE_BYTES);
+    fn while_a_secret_is_rotated_lists_carry_both_and_the_others_the_new_one() {
+        let (old, new) = (secret("old"), secret("new"));
+        let rotated = SigningSecrets::new(old.clone()).rotate(new.clone(), Duration::from_secs(60), at(1_000));
+        let signers = Signers::new(&ALL, &rotated);
+        let during: std::collections::BTreeMap<_, _> = signers.sign("msg_1", at(1_059), BODY).into_iter().collect();
+        let standard = &during[SIGNATURE_HEADER];
+        let versions: Vec<_> = standard.split(' ').map(|one| one.split_once(',').unwrap().0).collect();
+        assert_eq!(versions, ["v1", "v1", "v1a", "v1a"]);
+        for one in [&old, &new] {
+            assert!(verify_standard(one, "msg_1", 1_059, BODY, standard));
+            assert!(verify_ed25519(&public_key(one), "msg_1", 1_059, BODY, standard));
+        }
+        let only_new = Signers::new(&ALL, &SigningSecrets::new(new.clone())).sign("msg_1", at(1_059), BODY);
+        let only_new: std::collections::BTreeMap<_, _> = only_new.into_iter().collect();
+        assert_eq!(during[GITHUB_HEADER], only_new[GITHUB_HEADER]);
+        assert_eq!(during[POSTMAND_HEADER], only_new[POSTMAND_HEADER]);
+        assert_eq!(during[STRIPE_HEADER].matches(",v1=").count(), 2);
+        assert!(during[STRIPE_HEADER].starts_with(&only_new[STRIPE_HEADER]));
+
+        let after = signers.sign("msg_1", at(1_060), BODY);
+        assert_eq!(after, Signers::new(&ALL, &SigningSecrets::new(new)).sign("msg_1", at(1_060), BODY));
     }
 
     #[test]
-    fn each_secret_signs_and_a_signer_signs_again_and_again() {
-        let (a, b) = (Secret::parse(SECRET).unwrap(), Secret::parse("other").unwrap());
-        let both = standard([&a, &b].into_iter(), ID, AT, BODY);
-        assert_eq!(both, format!("{SIGNATURE} {}", one(&b, ID, AT, BODY)));
-        assert_eq!(standard(std::iter::empty(), ID, AT, BODY), "");
-
-        let signer = StandardSigner::new(&a);
-        for _ in 0..2 {
-            let mut out = String::new();
-            signer.sign(ID, AT, BODY, &mut out);
-            assert_eq!(out, SIGNATURE);
-        }
-        assert_eq!(format!("{signer:?}"), "StandardSigner(…)");
-    }
-
-    #[test]
-    fn verifying_tells_the_right_request_from_any_other() {
-        let (secret, other) = (Secret::parse(SECRET).unwrap(), Secret::parse("other").unwrap());
-        let both = standard([&other, &secret].into_iter(), ID, AT, BODY);
-        assert!(verify_standard(&secret, ID, AT, BODY, &both));
-        assert!(verify_standard(&other, ID, AT, BODY, &both));
-        assert!(!verify_standard(&secret, "msg_2", AT, BODY, &both));
-        assert!(!verify_standard(&secret, ID, AT + 1, BODY, &both));
-        assert!(!verify_standard(&secret, ID, AT, b"{}", &both));
-        assert!(!verify_standard(&Secret::parse("third").unwrap(), ID, AT, BODY, &both));
-        for header in ["", " ", "v1,", "v1a,AAAA", &SIGNATURE[3..], &SIGNATURE.replace("v1", "v2")] {
-            assert!(!verify_standard(&secret, ID, AT, BODY, header), "{header}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn the_public_library_signs_the_same(
-            key in proptest::collection::vec(any::<u8>(), 1..=256),
-            id in "[a-z0-9_]{1,40}", at in 0i64.., body in "\\PC{0,200}",
-        ) {
-            let secret = Secret::parse(&format!("whsec_{}", STANDARD.encode(&key))).unwrap();
-            let theirs = Webhook::new(&secret.expose_text()).unwrap().sign(&id, at, body.as_bytes()).unwrap();
-            prop_assert_eq!(one(&secret, &id, at, body.as_bytes()), theirs);
-        }
-
-        #[test]
-        fn a_text_secret_is_its_own_key(text in "[ -~]{1,256}", body in proptest::collection::vec(32u8..127, 0..100)) {
-            prop_assume!(!text.starts_with("whsec_"));
-            let theirs = Webhook::from_bytes(text.clone().into_bytes()).unwrap().sign("m", 1, &body).unwrap();
-            prop_assert_eq!(one(&Secret::parse(&text).unwrap(), "m", 1, &body), theirs);
-        }
+    fn no_debug_output_shows_a_key() {
+        let shown = format!("{:?}", Signers::new(&ALL, &SigningSecrets::new(secret("tell nobody"))));
+        assert!(!shown.contains("nobody") && shown.contains("Key(…)"), "{shown}");
     }
 }
