@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # A throwaway PostgreSQL that lives exactly as long as whoever holds its standard input.
 #
 #   in:   one word a line: `stop` (as a crash does), `start`; the end of the input ends and removes everything
@@ -9,8 +9,15 @@
 # inherits the standard output or error: a server that outlives a test run would hold that run's pipes open, and whoever
 # reads them would wait for ever.
 
-exec 2>/dev/null 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
-cd /
+exec 2>/dev/null
+for fd in /proc/$$/fd/*; do
+    fd=${fd##*/}
+    # Bash reads a script by 255, which it closes by itself.
+    if [ "$fd" -gt 2 ] && [ "$fd" != 255 ]; then
+        eval "exec $fd>&-"
+    fi
+done
+cd / || exit 1
 fsync=${1:-off}
 
 # The directory of PostgreSQL's programs: what PG_CONFIG names, else the newest of Debian's, else what the PATH has.

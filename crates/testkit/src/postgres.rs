@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -59,24 +59,42 @@ impl Cluster {
         &self.url
     }
 
-    /// Makes an empty database and returns its URL. It goes with the cluster.
+    /// Makes an empty database and returns its URL. It goes with the cluster, or earlier once this process has ended.
     pub async fn database(&self) -> String {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        // A lent cluster may outlive this process, and another may then get its number.
-        self.sql(&self.url, &format!("DROP DATABASE IF EXISTS {name}")).await;
+        self.tidy(&name).await;
         self.sql(&self.url, &format!("CREATE DATABASE {name} TEMPLATE template0")).await;
         let (server, _) = self.url.rsplit_once('/').expect("the URL names a database");
         format!("{server}/{name}")
     }
 
+    /// Drops databases of processes that have ended, a few at a time: a lent cluster serves hundreds of them, and each
+    /// database is 8 MB. The number of one of those may also be this process's now.
+    async fn tidy(&self, name: &str) {
+        let databases = self.sql(&self.url, r"SELECT datname FROM pg_database WHERE datname LIKE 'test\_%'").await;
+        let ended = |database: &&str| {
+            let process = database.split('_').nth(1).unwrap_or_default();
+            *database == name || !Path::new("/proc").join(process).exists()
+        };
+        for database in databases.lines().filter(ended).take(3) {
+            // Another process may be dropping the same one.
+            let drop = format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)");
+            let _ = self.psql(&self.url, &drop).await;
+        }
+    }
+
     /// Runs SQL in the database of this URL and returns the rows, one a line, columns parted by `|`.
     pub async fn sql(&self, url: &str, sql: &str) -> String {
-        let mut psql = Command::new(self.programs.join("psql"));
-        psql.args(["--no-psqlrc", "-qAt", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", sql]).stdin(Stdio::null());
-        let output = aside(move || psql.output()).await.expect("psql runs");
+        let output = self.psql(url, sql).await;
         assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("the database is UTF-8").trim_end().to_owned()
+    }
+
+    async fn psql(&self, url: &str, sql: &str) -> Output {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args(["--no-psqlrc", "-qAt", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", sql]).stdin(Stdio::null());
+        aside(move || psql.output()).await.expect("psql runs")
     }
 
     /// Stops the server as a crash does: no connection is told, nothing is flushed.
@@ -93,12 +111,12 @@ impl Cluster {
     fn begin(fsync: Fsync) -> Self {
         let fsync = if fsync == Fsync::On { "on" } else { "off" };
         let mut process = Command::new("setsid")
-            .args(["sh", "-c", SCRIPT, "cluster.sh", fsync])
+            .args(["bash", "-c", SCRIPT, "cluster.sh", fsync])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .expect("setsid and sh run");
+            .expect("setsid and bash run");
         let input = process.stdin.take();
         let output = BufReader::new(process.stdout.take().expect("the output is a pipe"));
         let mut server = Server { process, input, output };

@@ -36,7 +36,7 @@ fn a_cluster_does_not_outlive_the_process_that_made_it_nor_hold_its_output() {
     let folder = tempfile::tempdir().unwrap();
     // The shell is the one that dies: it alone holds the other end of the script's input, and hands its own output on.
     let mut process = Command::new("sh")
-        .args(["-c", r#"mkfifo "$2"; setsid sh "$1" <"$2" & exec 8>"$2"; read -r _"#, "sh"])
+        .args(["-c", r#"mkfifo "$2"; setsid bash "$1" <"$2" & exec 8>"$2"; read -r _"#, "sh"])
         .arg(&script)
         .arg(folder.path().join("input"))
         .stdin(Stdio::piped())
