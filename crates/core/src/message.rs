@@ -118,6 +118,9 @@ pub struct MessageExtras {
     /// The caller's label of what belongs in order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordering_key: Option<String>,
+    /// Sent to endpoints that were named outright: its topic is only a label.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub addressed: bool,
     /// Not to be sent after this instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
@@ -130,6 +133,11 @@ pub struct MessageExtras {
     /// Why it was refused after it had been taken, as a problem document; only where no caller waited for the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejection: Option<serde_json::Value>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Where a message came from.

@@ -177,9 +177,9 @@ impl CatalogCache {
         let since = self.version();
         let changes = self.store.changes(since).await?;
         if changes.version == since {
-            return Ok(Refreshed { version: since, keys: false });
+            return Ok(Refreshed { version: since, keys: false, erasures: false });
         }
-        let refreshed = Refreshed { version: changes.version, keys: changes.keys };
+        let refreshed = Refreshed { version: changes.version, keys: changes.keys, erasures: changes.erasures };
         let former = self.drop_changed(changes);
         self.reload(former).await?;
         Ok(refreshed)
@@ -213,6 +213,8 @@ pub struct Refreshed {
     pub version: CatalogVersion,
     /// Whether a key was created or deleted.
     pub keys: bool,
+    /// Whether an erasure began or ended.
+    pub erasures: bool,
 }
 
 fn evict(state: &mut State) {

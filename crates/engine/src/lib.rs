@@ -26,14 +26,17 @@ pub mod document;
 mod drain;
 pub mod egress;
 pub mod endpoints;
+pub mod erasures;
 pub mod error;
 mod health;
 pub mod ingest;
+mod jobs;
 pub mod keys;
 pub mod lease;
 mod membership;
 pub mod metrics;
 mod record;
+pub mod replays;
 pub mod request;
 pub mod rules;
 pub mod statistics;
@@ -73,6 +76,8 @@ pub struct Options {
     pub lease: Duration,
     /// Bounds of what is held at once.
     pub limits: dispatch::Limits,
+    /// How long things are kept.
+    pub ages: posthaste_store::retention::Ages,
     /// How many group commits run at once: 1 for a store with one writer, 2 for PostgreSQL.
     pub commit_width: usize,
     /// What this node says of its roles.
@@ -124,6 +129,9 @@ pub(crate) struct Shared {
     pub(crate) drain_gate: tokio::sync::Mutex<()>,
     pub(crate) drain_hint: drain::Hint,
     pub(crate) unclaimed: Notify,
+    pub(crate) job_hint: Notify,
+    /// Erasures that are under way: what they take is hidden from every read.
+    pub(crate) erasures: std::sync::RwLock<Arc<[erasures::Erasure]>>,
     pub(crate) rejoin: Notify,
     pub(crate) metrics: metrics::Metrics,
     pub(crate) tracker: TaskTracker,
@@ -156,6 +164,8 @@ impl Engine {
             drain_gate: tokio::sync::Mutex::default(),
             drain_hint: drain::Hint::default(),
             unclaimed: Notify::new(),
+            job_hint: Notify::new(),
+            erasures: std::sync::RwLock::new(Arc::from([])),
             rejoin: Notify::new(),
             metrics: metrics::Metrics::default(),
             sending: TaskTracker::new(),
@@ -172,6 +182,7 @@ impl Engine {
         }));
         membership::join(&engine).await?;
         engine.0.catalog.refresh().await?;
+        engine.load_erasures().await?;
         engine.spawn_all(narrow_queue, wide_queue, events);
         engine.0.rejoin.notify_one();
         engine.0.unclaimed.notify_one();
@@ -190,6 +201,7 @@ impl Engine {
         tracker.spawn(record::run(self.clone(), events));
         tracker.spawn(drain::run(self.clone()));
         tracker.spawn(drain::claim(self.clone()));
+        tracker.spawn(jobs::run(self.clone()));
         tracker.spawn(membership::run(self.clone()));
         tracker.spawn(membership::follow_catalog(self.clone()));
         tracker.spawn(membership::maintain(self.clone()));
@@ -201,6 +213,11 @@ impl Engine {
         while let Some(job) = self.0.dispatch.next(self.0.clock.now()) {
             self.0.sending.spawn(deliver::run(self.clone(), job, fence.epoch));
         }
+    }
+
+    /// The next message id.
+    pub(crate) fn mint(&self, now: posthaste_core::Timestamp) -> posthaste_core::MessageId {
+        self.0.ids.lock().unwrap_or_else(std::sync::PoisonError::into_inner).mint(now)
     }
 
     /// Whether the stop has begun.

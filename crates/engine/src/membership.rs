@@ -8,6 +8,7 @@ use posthaste_store::coordination::{NodeInfo, Peer};
 use posthaste_store::{CatalogVersion, ShardSet, StoreError};
 
 use crate::Engine;
+use crate::catalog::Refreshed;
 use crate::chance;
 use crate::lease::Fence;
 
@@ -181,8 +182,9 @@ pub async fn follow_catalog(engine: Engine) {
         }
         match engine.0.catalog.refresh().await {
             Ok(refreshed) => {
-                if refreshed.keys {
-                    engine.0.keys.forget_all();
+                if let Err(error) = engine.follow(refreshed).await {
+                    tracing::debug!(%error, "the running erasures could not be read; trying again");
+                    continue;
                 }
                 // Whoever pauses or disables an endpoint waits until every node has said that it knows.
                 if refreshed.version != reported
@@ -207,9 +209,26 @@ pub async fn maintain(engine: Engine) {
             tracing::warn!(%error, "housekeeping failed; trying again later");
         }
         engine.touch_keys().await;
+        prune(&engine).await;
         tokio::select! {
             () = engine.0.stop_now.cancelled() => return,
             () = tokio::time::sleep(MAINTENANCE.mul_f64(0.75 + chance::draw() / 2.0)) => {}
+        }
+    }
+}
+
+/// Lets go of what is older than its age, a chunk at a time.
+async fn prune(engine: &Engine) {
+    loop {
+        match engine.0.store.prune(&engine.0.options.ages, engine.0.clock.now()).await {
+            Ok(pruned) if pruned.more && !engine.is_stopping() => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Ok(_) => return,
+            Err(error) => {
+                tracing::warn!(%error, "what is past its age could not be let go of; trying again later");
+                return;
+            }
         }
     }
 }
@@ -239,9 +258,15 @@ impl Engine {
     /// The catalog was changed here: applies it.
     pub(crate) async fn catalog_changed(&self) -> Result<CatalogVersion, StoreError> {
         let refreshed = self.0.catalog.refresh().await?;
+        self.follow(refreshed).await?;
+        Ok(refreshed.version)
+    }
+
+    /// What hangs on the catalog but is not in its views.
+    async fn follow(&self, refreshed: Refreshed) -> Result<(), StoreError> {
         if refreshed.keys {
             self.0.keys.forget_all();
         }
-        Ok(refreshed.version)
+        if refreshed.erasures { self.load_erasures().await } else { Ok(()) }
     }
 }
