@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use posthaste_core::endpoint::{EndpointSettings, EndpointState};
-use posthaste_core::{Endpoint, EndpointId, Tenant, TopicName};
+use posthaste_core::message::MessageExtras;
+use posthaste_core::{Endpoint, EndpointId, Tenant, TopicName, filter};
 use posthaste_store::{Conflict, StoreError};
 use sha2::{Digest, Sha256};
 
@@ -27,16 +28,40 @@ pub enum Addressing {
     Endpoints(Vec<EndpointId>),
 }
 
+/// What matching looks at of a message.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// Its topic.
+    pub topic: Option<&'a TopicName>,
+    /// What filters see.
+    pub input: filter::Input<'a>,
+}
+
+impl<'a> Subject<'a> {
+    /// A message that is being accepted, or looked at again.
+    pub fn new(topic: Option<&'a TopicName>, extras: &'a MessageExtras, payload: &'a filter::Payload<'a>) -> Self {
+        let input = filter::Input {
+            topic: topic.map(TopicName::as_str),
+            headers: &extras.headers,
+            metadata: &extras.metadata,
+            payload,
+        };
+        Self { topic, input }
+    }
+}
+
 impl Addressing {
-    /// The endpoints that take a delivery, in a tenant's view.
-    pub fn targets(&self, view: &TenantView, topic: Option<&TopicName>) -> Result<Vec<Arc<EndpointView>>> {
-        match (self, topic) {
+    /// The endpoints that take a delivery, in a tenant's view. Those named outright are not asked for their filters.
+    pub fn targets(&self, view: &TenantView, subject: &Subject<'_>) -> Result<Vec<Arc<EndpointView>>> {
+        match (self, subject.topic) {
             (Self::Topic, Some(topic)) => {
                 if view.topic(topic).is_none() {
                     let detail = format!("there is no topic `{topic}`: create it first (POST /v1/topics)");
                     return Err(EngineError::invalid("/topic", detail));
                 }
-                Ok(view.wanting(topic))
+                let mut wanting = view.wanting(topic);
+                wanting.retain(|endpoint| endpoint.wants(&subject.input).holds());
+                Ok(wanting)
             }
             (Self::Topic, None) => Err(EngineError::invalid("/topic", "give a topic, endpoint_ids or urls")),
             (Self::Endpoints(ids), _) => {

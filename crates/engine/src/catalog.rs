@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use posthaste_core::filter::{self, Filter, Verdict};
 use posthaste_core::{Endpoint, EndpointId, Target, Tenant, Timestamp, TopicName, TopicPattern};
 use posthaste_store::{CatalogVersion, Changes, Store, StoreError, TenantCatalog};
 
@@ -22,12 +23,26 @@ const MAX_TENANTS: usize = 4_096;
 pub struct EndpointView {
     /// As stored.
     pub endpoint: Endpoint,
+    filter: Option<Filter>,
     prepared: OnceLock<Result<Arc<Prepared>, String>>,
 }
 
 impl EndpointView {
     fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, prepared: OnceLock::new() }
+        // It was compiled before it was stored. One that only a newer version understands is left out: a delivery too
+        // many can be dropped by its receiver, one too few is lost.
+        let filter = endpoint.settings.filter.as_ref().and_then(|filter| Filter::compile(filter).ok());
+        Self { endpoint, filter, prepared: OnceLock::new() }
+    }
+
+    /// Whether its filter lets a message through, and if not, why.
+    pub fn wants<'a>(&'a self, input: &filter::Input<'a>) -> Verdict<'a> {
+        self.filter.as_ref().map_or(Verdict::Holds, |filter| filter.evaluate(input))
+    }
+
+    /// Which of its topics and patterns fits, if one does.
+    pub fn matching_pattern(&self, topic: &TopicName) -> Option<&TopicPattern> {
+        self.endpoint.settings.topics.iter().find(|pattern| pattern.matches(topic.as_str()))
     }
 
     /// The parsed URL, the headers and the opened signing keys; an error is a sentence for the attempt's record.
@@ -89,6 +104,11 @@ impl TenantView {
     /// One of the tenant's endpoints.
     pub fn endpoint(&self, id: EndpointId) -> Option<&Arc<EndpointView>> {
         self.endpoints.get(&id)
+    }
+
+    /// All of the tenant's endpoints, in no order.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Arc<EndpointView>> {
+        self.endpoints.values()
     }
 
     /// Since when an endpoint was failing when this was read.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use posthaste_core::delivery::Progress;
+use posthaste_core::filter::Payload;
 use posthaste_core::id::BatchId;
 use posthaste_core::message::MessageExtras;
 use posthaste_core::{Message, MessageId, Target, Tenant, Timestamp, TopicName, WaitingFor};
@@ -16,8 +17,8 @@ use posthaste_store::{Accepted, CatalogVersion, Group, NewMessage, Published, St
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::Engine;
-use crate::addressing::Addressing;
-use crate::catalog::EndpointView;
+use crate::addressing::{Addressing, Subject};
+use crate::catalog::{EndpointView, TenantView};
 use crate::dispatch::lane::Job;
 use crate::error::{EngineError, Result};
 use crate::ingest::{Receipt, collide};
@@ -56,6 +57,14 @@ pub struct Pending {
     pub idempotency: Option<IdempotencyKey>,
     /// Where the publisher waits.
     pub reply: oneshot::Sender<Result<Receipt>>,
+}
+
+impl Pending {
+    /// Whom it is owed to, in a tenant's view.
+    fn targets_in(&self, view: &TenantView) -> Result<Vec<Arc<EndpointView>>> {
+        let payload = Payload::new(&self.payload);
+        self.addressing.targets(view, &Subject::new(self.topic.as_ref(), &self.extras, &payload))
+    }
 }
 
 /// Gathers groups and commits them, `width` at a time.
@@ -201,7 +210,7 @@ async fn rematch(
     while let Some(mut one) = rest.next() {
         if one.matched != version {
             match engine.0.catalog.view(&one.tenant).await {
-                Ok((view, valid_at)) => match one.addressing.targets(&view, one.topic.as_ref()) {
+                Ok((view, valid_at)) => match one.targets_in(&view) {
                     Ok(targets) => (one.targets, one.matched) = (targets, valid_at),
                     Err(error) => {
                         answer_one(one, Err(error));

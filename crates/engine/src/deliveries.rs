@@ -67,7 +67,9 @@ impl Engine {
     /// Messages, newest first.
     pub async fn messages(&self, caller: &Caller, filter: MessageFilter, page: Page) -> Result<Slice<Message>> {
         caller.require(Scope::Read)?;
-        Ok(self.0.store.messages(&filter, page).await?)
+        let mut slice = self.0.store.messages(&filter, page).await?;
+        slice.items.retain(|message| !self.hides_message(message));
+        Ok(slice)
     }
 
     /// One message with its payload, by id or `uid:…`.
@@ -78,7 +80,7 @@ impl Engine {
         Ok(MessageDetail { message, payload })
     }
 
-    async fn find_message(&self, caller: &Caller, tenant: Option<&str>, id: &str) -> Result<Message> {
+    pub(crate) async fn find_message(&self, caller: &Caller, tenant: Option<&str>, id: &str) -> Result<Message> {
         let found = match id.strip_prefix("uid:") {
             Some(uid) => self.0.store.message_by_uid(&caller.tenant_for(tenant)?, uid).await?,
             None => match id.parse::<MessageId>() {
@@ -86,7 +88,8 @@ impl Engine {
                 Err(_) => None,
             },
         };
-        found.filter(|message| caller.sees(&message.tenant)).ok_or(EngineError::NotFound("message"))
+        let found = found.filter(|message| caller.sees(&message.tenant) && !self.hides_message(message));
+        found.ok_or(EngineError::NotFound("message"))
     }
 
     /// Ends every pending delivery of a message; says how many those were.
@@ -109,7 +112,7 @@ impl Engine {
         let slice = self.0.store.deliveries(&filter, page).await?;
         let mut urls = HashMap::new();
         let mut items = Vec::with_capacity(slice.items.len());
-        for delivery in slice.items {
+        for delivery in self.without_erased(slice.items).await? {
             items.push(self.detail(delivery, &mut urls).await?);
         }
         Ok(Slice { items, next: slice.next })
@@ -122,10 +125,20 @@ impl Engine {
         self.detail(delivery, &mut HashMap::new()).await
     }
 
-    async fn find_delivery(&self, caller: &Caller, id: &str) -> Result<Delivery> {
+    pub(crate) async fn find_delivery(&self, caller: &Caller, id: &str) -> Result<Delivery> {
         let id: DeliveryId = id.parse().map_err(|_| EngineError::NotFound("delivery"))?;
+        let found = self.0.store.delivery(id).await?.filter(|delivery| caller.sees(&delivery.tenant));
+        let found = self.without_erased(found.into_iter().collect()).await?.pop();
+        found.ok_or(EngineError::NotFound("delivery"))
+    }
+
+    /// One delivery as it is shown, whoever asks.
+    pub(crate) async fn store_delivery(&self, id: DeliveryId) -> Result<Option<DeliveryDetail>> {
         let found = self.0.store.delivery(id).await?;
-        found.filter(|delivery| caller.sees(&delivery.tenant)).ok_or(EngineError::NotFound("delivery"))
+        match self.without_erased(found.into_iter().collect()).await?.pop() {
+            Some(delivery) => self.detail(delivery, &mut HashMap::new()).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     async fn detail(
@@ -218,6 +231,7 @@ impl Engine {
         let found = self.0.store.attempt(id).await?;
         let found = found.filter(|(attempt, _)| caller.sees(&attempt.tenant));
         let (attempt, response) = found.ok_or(EngineError::NotFound("attempt"))?;
+        self.find_delivery(caller, &id.delivery().to_string()).await.map_err(|_| EngineError::NotFound("attempt"))?;
         let message = self.0.store.message(id.delivery().message()).await?;
         let payload = self.0.store.payload(id.delivery().message()).await?;
         let settings = self.0.store.endpoint_revision(attempt.endpoint, attempt.endpoint_revision).await?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use posthaste_core::endpoint::{EndpointSettings, EndpointState};
+use posthaste_core::filter::Filter;
 use posthaste_core::secret::SigningSecrets;
 use posthaste_core::{Endpoint, EndpointId, Scope, Secret, Tenant};
 use posthaste_store::catalog::EndpointFilter;
@@ -259,6 +260,7 @@ impl Engine {
         rules::message_headers(&settings.headers, &mut errors);
         rules::metadata(&settings.metadata, &mut errors);
         rules::content_type("/content_type", settings.content_type.as_deref(), &mut errors);
+        check_filter(settings.filter.as_ref(), &mut errors);
         check_numbers(&settings, &mut errors);
         self.check_topics(tenant, &settings, &mut errors).await?;
         if errors.is_empty() { Ok(settings) } else { Err(EngineError::Invalid(errors)) }
@@ -332,6 +334,12 @@ fn patch_settings(document: &mut Value, patch: serde_json::Map<String, Value>) {
                 members.insert(name, value);
             }
         }
+    }
+}
+
+fn check_filter(filter: Option<&Value>, errors: &mut Vec<FieldError>) {
+    if let Some(Err(error)) = filter.map(Filter::compile) {
+        errors.push(FieldError::new(format!("/filter{}", error.pointer), error.detail));
     }
 }
 

@@ -4,9 +4,7 @@
 //! step. So a reader never sees half of it.
 
 use posthaste_core::delivery::Delivery;
-use posthaste_core::{
-    DeliveryId, EndpointId, Message, MessageId, ReplayId, Scope, Tenant, Timestamp, TopicName,
-};
+use posthaste_core::{DeliveryId, EndpointId, Message, MessageId, ReplayId, Scope, Tenant, Timestamp, TopicName};
 use posthaste_store::history::{DeliveryFilter, MessageFilter};
 use posthaste_store::jobs::{Job, JobFilter, JobKind, JobState, Step};
 use posthaste_store::{Page, StoreError};
@@ -225,8 +223,7 @@ impl Engine {
 
     /// Reads which erasures are under way.
     pub(crate) async fn load_erasures(&self) -> Result<(), StoreError> {
-        let filter =
-            JobFilter { kind: Some(JobKind::Erase), state: Some(JobState::Running), ..JobFilter::default() };
+        let filter = JobFilter { kind: Some(JobKind::Erase), state: Some(JobState::Running), ..JobFilter::default() };
         let running = self.0.store.jobs(&filter, Page::first(posthaste_store::jobs::MAX_RUNNING)).await?;
         let erasures = running.items.into_iter().map(|job| serde_json::from_value(job.spec));
         let erasures: Vec<Erasure> = erasures.collect::<Result<_, _>>().map_err(StoreError::internal)?;

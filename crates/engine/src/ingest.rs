@@ -10,6 +10,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
+use posthaste_core::filter::Payload;
 use posthaste_core::message::MessageExtras;
 use posthaste_core::{Scope, Tenant, Timestamp, TopicName};
 use posthaste_store::queue::IdempotencyKey;
@@ -19,7 +20,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use crate::Engine;
-use crate::addressing::Addressing;
+use crate::addressing::{Addressing, Subject};
 use crate::caller::Caller;
 use crate::commit::Pending;
 use crate::error::{EngineError, FieldError, Result};
@@ -202,7 +203,6 @@ impl Engine {
             self.ensure_topic(&tenant, topic).await?;
         }
         let (view, matched) = self.0.catalog.view(&tenant).await?;
-        let targets = addressing.targets(&view, topic.as_ref())?;
         let mut headers = draft.headers;
         if let Some(trace) = envelope.traceparent {
             headers.entry("traceparent".to_owned()).or_insert(trace);
@@ -213,7 +213,12 @@ impl Engine {
             headers,
             metadata: draft.metadata,
             ordering_key: draft.ordering_key,
+            addressed: matches!(addressing, Addressing::Endpoints(_)),
             ..MessageExtras::default()
+        };
+        let targets = {
+            let payload = Payload::new(&payload);
+            addressing.targets(&view, &Subject::new(topic.as_ref(), &extras, &payload))?
         };
         let content_type = draft.content_type.unwrap_or_else(|| default_type.to_owned());
         let pending = Pending {

@@ -28,6 +28,7 @@ pub mod egress;
 pub mod endpoints;
 pub mod erasures;
 pub mod error;
+pub mod explain;
 mod health;
 pub mod ingest;
 mod jobs;

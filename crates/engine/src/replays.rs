@@ -9,11 +9,10 @@ use std::time::Duration;
 
 use posthaste_core::delivery::Lane;
 use posthaste_core::endpoint::Ordering;
+use posthaste_core::filter::Payload;
 use posthaste_core::id::BatchId;
 use posthaste_core::message::MessageExtras;
-use posthaste_core::{
-    DeliveryStatus, EndpointId, Message, Origin, ReplayId, Scope, Target, Tenant, Timestamp, WaitingFor,
-};
+use posthaste_core::{DeliveryStatus, Message, Origin, ReplayId, Scope, Target, Tenant, Timestamp, WaitingFor};
 use posthaste_store::history::MessageFilter;
 use posthaste_store::jobs::{Job, JobFilter, JobKind, JobState, Step};
 use posthaste_store::queue::{IdempotencyKey, Wait};
@@ -22,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Engine;
+use crate::addressing::Subject;
 use crate::caller::Caller;
 use crate::catalog::EndpointView;
 use crate::chance;
@@ -289,15 +289,17 @@ impl Engine {
 
     /// Whether an endpoint would get a message if it were accepted now, and was not among those that it was for.
     async fn missed(&self, view: &EndpointView, message: &Message) -> Result<bool, StoreError> {
-        let by_topic = matches!(message.extras.origin, Origin::Api | Origin::Event | Origin::Schedule { .. } | Origin::Outbox);
+        let by_topic =
+            matches!(message.extras.origin, Origin::Api | Origin::Event | Origin::Schedule { .. } | Origin::Outbox);
         let Some(topic) = message.topic.as_ref().filter(|_| by_topic && !message.extras.addressed) else {
             return Ok(false);
         };
-        if !view.endpoint.settings.topics.iter().any(|pattern| pattern.matches(topic.as_str())) {
+        if view.matching_pattern(topic).is_none() {
             return Ok(false);
         }
         let payload = self.0.store.payload(message.id).await?.unwrap_or_default();
-        Ok(view.wants(message, &payload))
+        let payload = Payload::new(&payload);
+        Ok(view.wants(&Subject::new(Some(topic), &message.extras, &payload).input).holds())
     }
 
     /// A new message that repeats an earlier one to one endpoint; `None` if the payload is gone.
@@ -340,10 +342,5 @@ impl Engine {
 }
 
 fn between(tenant: &Tenant, since: Timestamp, until: Timestamp) -> MessageFilter {
-    MessageFilter {
-        tenant: Some(tenant.clone()),
-        since: Some(since),
-        until: Some(until),
-        ..MessageFilter::default()
-    }
+    MessageFilter { tenant: Some(tenant.clone()), since: Some(since), until: Some(until), ..MessageFilter::default() }
 }
