@@ -17,6 +17,7 @@ pub mod message;
 #[cfg(feature = "openapi")]
 mod openapi;
 pub mod pattern;
+pub mod rate;
 pub mod retry;
 pub mod schedule;
 pub mod secret;

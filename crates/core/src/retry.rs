@@ -1,10 +1,18 @@
 //! When to try again, and whether an answer was a success. Decisions only: the clock and the dice are arguments.
 
+mod after;
+mod end;
+mod judge;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::{Span, Timestamp};
+use crate::time::Span;
+
+pub use after::parse_retry_after;
+pub use end::{End, Ending};
+pub use judge::{Verdict, judge};
 
 /// The most attempts of an exponential policy whose endpoint sets no limit of its own. A schedule has a natural end;
 /// doubling has none, and with the default bounds ten attempts span about 43 minutes.
@@ -56,6 +64,8 @@ pub enum Decision {
     },
     /// No further attempt: the delivery is a dead letter.
     Exhausted,
+    /// The retry would not come before the delivery's end: no further attempt, and at that instant it ends.
+    End(End),
 }
 
 impl RetryPolicy {
@@ -150,58 +160,6 @@ pub struct InvalidRetry {
     pub field: &'static str,
     /// What is wrong with it and what to do.
     pub detail: &'static str,
-}
-
-/// How long a `Retry-After` header asks to wait, seen from `now`: seconds, or one of the three HTTP dates of RFC 9110.
-/// A date that is past asks for nothing (zero); what is neither is `None`. Not capped.
-pub fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
-    let value = value.trim_ascii();
-    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // Only overflow can fail here, and that is "very long".
-        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
-    }
-    http_date(value, now).map(|at| at.since(now))
-}
-
-/// An HTTP date: `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT` or `Sun Nov  6 08:49:37 1994`.
-/// The day of the week is skipped: it says nothing new, and receivers get it wrong.
-fn http_date(value: &str, now: Timestamp) -> Option<Timestamp> {
-    let (format, rest) = match value.split_once(',') {
-        Some((_, rest)) if rest.contains('-') => ("%d-%b-%y %H:%M:%S GMT", rest),
-        Some((_, rest)) => ("%d %b %Y %H:%M:%S GMT", rest),
-        None => ("%b %e %H:%M:%S %Y", value.split_once(' ')?.1),
-    };
-    let civil = jiff::fmt::strtime::parse(format, rest.trim_ascii()).ok()?.to_datetime().ok()?;
-    let at = Timestamp::from_micros(civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_microsecond());
-    // RFC 9110: two digits that appear to be more than 50 years ahead mean the same year of the century before.
-    let half_century = Duration::from_hours(24 * 365 * 50);
-    let past = format.contains("%y") && at > now + half_century;
-    Some(if past { Timestamp::from_micros(0) } else { at })
-}
-
-/// What a status means for the delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Delivered.
-    Succeeded,
-    /// 410: the receiver wants nothing more, and the endpoint is disabled.
-    Gone,
-    /// Any other failure; the retry policy decides.
-    Rejected,
-}
-
-/// Judges a status: a success is any 2xx, or exactly what the endpoint lists. A list may name any status, also 302 or
-/// 410; redirects are never followed, so without a list every 3xx is a failure.
-pub fn judge(status: u16, success_codes: Option<&[u16]>) -> Verdict {
-    let succeeded = match success_codes {
-        Some(codes) => codes.contains(&status),
-        None => (200..300).contains(&status),
-    };
-    match status {
-        _ if succeeded => Verdict::Succeeded,
-        410 => Verdict::Gone,
-        _ => Verdict::Rejected,
-    }
 }
 
 #[cfg(test)]
@@ -301,58 +259,6 @@ mod tests {
         assert_eq!(with(|policy| policy.max_backoff_seconds = policy.min_backoff_seconds), Ok(()));
     }
 
-    #[test]
-    fn retry_after_is_seconds_or_one_of_three_dates() {
-        let now = Timestamp::parse("1994-11-06T08:49:00Z").unwrap();
-        for (value, expected) in [
-            ("120", Some(120)),
-            ("  120\t", Some(120)),
-            ("0", Some(0)),
-            ("99999999999999999999999", Some(u64::MAX)),
-            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(37)),
-            ("Sunday, 06-Nov-94 08:49:37 GMT", Some(37)),
-            ("Sun Nov  6 08:49:37 1994", Some(37)),
-            ("Mon, 06 Nov 1994 08:49:37 GMT", Some(37)),
-            ("Sat, 05 Nov 1994 08:49:37 GMT", Some(0)),
-            ("Friday, 06-Nov-50 08:49:37 GMT", Some(0)),
-            ("", None),
-            (" ", None),
-            ("-1", None),
-            ("1.5", None),
-            ("soon", None),
-            ("Sun, 06 Nov 1994 08:49:37 PST", None),
-            ("Sun, 31 Feb 1994 08:49:37 GMT", None),
-            ("Sun, 06 Nov 1994", None),
-            ("1994-11-06T08:49:37Z", None),
-            (",", None),
-        ] {
-            assert_eq!(parse_retry_after(value, now), expected.map(Duration::from_secs), "{value}");
-        }
-    }
-
-    #[test]
-    fn a_list_of_codes_replaces_the_two_hundreds() {
-        let any: Option<&[u16]> = None;
-        for (status, codes, verdict) in [
-            (200, any, Verdict::Succeeded),
-            (204, any, Verdict::Succeeded),
-            (299, any, Verdict::Succeeded),
-            (199, any, Verdict::Rejected),
-            (302, any, Verdict::Rejected),
-            (404, any, Verdict::Rejected),
-            (410, any, Verdict::Gone),
-            (500, any, Verdict::Rejected),
-            (202, Some(&[202, 302][..]), Verdict::Succeeded),
-            (302, Some(&[202, 302][..]), Verdict::Succeeded),
-            (200, Some(&[202, 302][..]), Verdict::Rejected),
-            (410, Some(&[202, 302][..]), Verdict::Gone),
-            (410, Some(&[410][..]), Verdict::Succeeded),
-            (200, Some(&[][..]), Verdict::Rejected),
-        ] {
-            assert_eq!(judge(status, codes), verdict, "{status} with {codes:?}");
-        }
-    }
-
     proptest! {
         #[test]
         fn a_delay_lies_between_its_jittered_and_its_whole_length(
@@ -386,11 +292,6 @@ mod tests {
             let mut policy = backoff(min, max, factor, jitter);
             policy.schedule_seconds = list.as_deref().map(seconds);
             policy.decide(None, failures, Some(Duration::MAX), draw);
-        }
-
-        #[test]
-        fn no_header_makes_the_parser_panic(value in "\\PC{0,40}", now in any::<i64>()) {
-            parse_retry_after(&value, Timestamp::from_micros(now));
         }
     }
 }

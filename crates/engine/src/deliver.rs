@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthaste_core::delivery::{CloseReason, DeliveryStatus, Next};
-use posthaste_core::endpoint::{OnFailed, RetryAfter};
-use posthaste_core::retry::{Decision, Verdict, judge, parse_retry_after};
+use posthaste_core::endpoint::{EndpointSettings, OnFailed, RetryAfter};
+use posthaste_core::retry::{Decision, End, Ending, Verdict, judge, parse_retry_after};
 use posthaste_core::{Attempt, Outcome, Timestamp, WaitingFor};
 use posthaste_store::Settled;
 use posthaste_store::queue::{Exchange, From};
@@ -96,11 +96,30 @@ async fn prepare(engine: &Engine, job: &Job) -> Result<Arc<EndpointView>, Unsend
     if job.payload.is_none() {
         return Err(close(DeliveryStatus::Failed, CloseReason::PayloadGone));
     }
+    if let Some(ending) = over(job, &endpoint.endpoint.settings, engine.0.clock.now()) {
+        let (status, reason) = ending.close();
+        return Err(close(status, reason));
+    }
     if !endpoint.endpoint.state.sends() {
         let waiting_for = stopped(endpoint);
         return Err(Unsendable::Now(Next::Wait { due_at: engine.0.clock.now(), waiting_for }));
     }
     Ok(endpoint.clone())
+}
+
+/// When a delivery ends by itself, if it does.
+fn end_of(job: &Job, settings: &EndpointSettings) -> Option<End> {
+    let message = &job.message;
+    let begun_at = message.deliver_at.unwrap_or_else(|| message.created_at());
+    End::of(begun_at, settings.give_up_after_seconds, message.extras.expires_at)
+}
+
+/// As what a delivery ends without being sent, because its time is over. A fresh schedule that somebody asked for after
+/// it was given up has its one attempt at least.
+fn over(job: &Job, settings: &EndpointSettings, now: Timestamp) -> Option<Ending> {
+    let asked_for = job.progress.attempts > 0 && job.progress.failures == 0;
+    let end = end_of(job, settings).filter(|end| end.is_over(now))?;
+    (end.ending == Ending::Expired || !asked_for).then_some(end.ending)
 }
 
 /// What a delivery to a stopped endpoint waits for.
@@ -120,13 +139,7 @@ async fn exchange(engine: &Engine, job: &Job, view: &EndpointView, fence: Fence,
     let exchanged = send(engine, job, view, now, span_of(id)).await;
     let after = engine.0.clock.now();
     let settings = &view.endpoint.settings;
-    let (outcome, status_code, error) = match exchanged.outcome {
-        Sent::Answered { status } => match judge(status, settings.success_codes.as_deref()) {
-            Verdict::Succeeded => (Outcome::Succeeded, Some(status), None),
-            Verdict::Gone | Verdict::Rejected => (Outcome::Rejected, Some(status), Some(format!("answered {status}"))),
-        },
-        Sent::Failed { outcome, error, status } => (outcome, status, Some(shorten(error))),
-    };
+    let (outcome, status_code, error) = judged(settings, &exchanged);
     let mut progress = job.progress.clone();
     progress.attempts = number;
     progress.last_status_code = status_code;
@@ -141,7 +154,7 @@ async fn exchange(engine: &Engine, job: &Job, view: &EndpointView, fence: Fence,
             RetryAfter::Ignore => None,
         };
         let gone = outcome == Outcome::Rejected && status_code == Some(410);
-        next_after_failure(view, progress.failures, gone, retry_after, after)
+        next_after_failure(settings, end_of(job, settings), progress.failures, gone, retry_after, after)
     };
     engine.0.metrics.attempt(outcome, exchanged.duration);
     let attempt = Attempt {
@@ -168,6 +181,28 @@ async fn exchange(engine: &Engine, job: &Job, view: &EndpointView, fence: Fence,
         at: after,
     };
     (settled, ended)
+}
+
+/// What an exchange amounts to: the outcome, the status, the failure in words.
+fn judged(settings: &EndpointSettings, exchanged: &Exchanged) -> (Outcome, Option<u16>, Option<String>) {
+    let status = match &exchanged.outcome {
+        Sent::Answered { status } => *status,
+        Sent::Failed { outcome, error, status } => return (*outcome, *status, Some(shorten(error.clone()))),
+    };
+    let mut verdict = judge(status, settings.success_codes.as_deref());
+    if settings.require_empty_response {
+        // Of a body that was kept in part there was something in any case.
+        let whole = exchanged.capture.as_ref().filter(|capture| !capture.truncated);
+        verdict = verdict.requiring_empty(whole.map_or(b"...", |capture| &capture.body));
+    }
+    match verdict {
+        Verdict::Succeeded => (Outcome::Succeeded, Some(status), None),
+        Verdict::Gone | Verdict::Rejected => (Outcome::Rejected, Some(status), Some(format!("answered {status}"))),
+        Verdict::NotEmpty => {
+            let error = format!("answered {status} with a body, where require_empty_response asks for an empty one");
+            (Outcome::Rejected, Some(status), Some(error))
+        }
+    }
 }
 
 async fn send(engine: &Engine, job: &Job, view: &EndpointView, now: Timestamp, span: u64) -> Exchanged {
@@ -199,19 +234,25 @@ async fn send(engine: &Engine, job: &Job, view: &EndpointView, now: Timestamp, s
 
 /// The retry policy's word on a failed attempt.
 fn next_after_failure(
-    view: &EndpointView,
+    settings: &EndpointSettings,
+    end: Option<End>,
     failures: u32,
     gone: bool,
     retry_after: Option<Duration>,
     now: Timestamp,
 ) -> Next {
-    let settings = &view.endpoint.settings;
     if gone && settings.disable_after_seconds.is_some() {
         return Next::Close { status: DeliveryStatus::Failed, reason: CloseReason::EndpointGone };
     }
-    match settings.retry.decide(settings.max_attempts, failures, retry_after, chance::draw()) {
+    match settings.retry.decide(settings.max_attempts, failures, retry_after, chance::draw()).before(end, now) {
         Decision::Retry { after } => Next::Wait { due_at: now + after, waiting_for: WaitingFor::Retry },
         Decision::Exhausted => Next::Close { status: DeliveryStatus::Failed, reason: CloseReason::AttemptsExhausted },
+        Decision::End(end) if end.is_over(now) => {
+            let (status, reason) = end.ending.close();
+            Next::Close { status, reason }
+        }
+        // It is looked at once more when its time is over, and ends then, unsent.
+        Decision::End(end) => Next::Wait { due_at: end.at, waiting_for: WaitingFor::Retry },
     }
 }
 
