@@ -55,7 +55,7 @@ impl Addressing {
     pub fn targets(&self, view: &TenantView, subject: &Subject<'_>) -> Result<Vec<Arc<EndpointView>>> {
         match (self, subject.topic) {
             (Self::Topic, Some(topic)) => {
-                if view.topic(topic).is_none() {
+                if !view.knows_topic(topic) {
                     let detail = format!("there is no topic `{topic}`: create it first (POST /v1/topics)");
                     return Err(EngineError::invalid("/topic", detail));
                 }
@@ -157,7 +157,12 @@ fn bounded(pointer: &str, named: &[String]) -> Result<()> {
 
 /// An ad-hoc endpoint's identity: what makes "once per tenant" true on every node without asking anybody.
 fn adhoc_id(tenant: &Tenant, url: &str) -> EndpointId {
-    let mut hash = Sha256::new_with_prefix(b"posthaste ad-hoc endpoint v1\0");
+    derived_id(b"posthaste ad-hoc endpoint v1\0", tenant, url)
+}
+
+/// An id that follows from a tenant and a URL, for one purpose.
+pub(crate) fn derived_id(purpose: &[u8], tenant: &Tenant, url: &str) -> EndpointId {
+    let mut hash = Sha256::new_with_prefix(purpose);
     hash.update(tenant.as_str().as_bytes());
     hash.update([0]);
     hash.update(url.as_bytes());

@@ -11,6 +11,7 @@ use posthaste_core::filter::{self, Filter, Verdict};
 use posthaste_core::{Endpoint, EndpointId, Target, Tenant, Timestamp, TopicName, TopicPattern};
 use posthaste_store::{CatalogVersion, Changes, Store, StoreError, TenantCatalog};
 
+use crate::announce;
 use crate::egress::Egress;
 use crate::request::Prepared;
 use crate::vault::Vault;
@@ -101,6 +102,11 @@ impl TenantView {
         self.topics.get(name)
     }
 
+    /// Whether there is a topic of that name: one that this tenant sees, or one of Posthaste's own.
+    pub fn knows_topic(&self, name: &TopicName) -> bool {
+        self.topics.contains_key(name) || announce::is_system(name)
+    }
+
     /// One of the tenant's endpoints.
     pub fn endpoint(&self, id: EndpointId) -> Option<&Arc<EndpointView>> {
         self.endpoints.get(&id)
@@ -119,7 +125,11 @@ impl TenantView {
     /// The endpoints that want a message of this topic, by id, each once.
     pub fn wanting(&self, topic: &TopicName) -> Vec<Arc<EndpointView>> {
         let exact = self.exact.get(topic.as_str()).into_iter().flatten();
-        let matching = self.patterns.iter().filter(|(pattern, _)| pattern.matches(topic.as_str()));
+        // A bare `*` does not mean Posthaste's own events.
+        let fits = |pattern: &TopicPattern| {
+            pattern.matches(topic.as_str()) && (!announce::is_own(topic) || pattern.as_str().starts_with("posthaste."))
+        };
+        let matching = self.patterns.iter().filter(|(pattern, _)| fits(pattern));
         let mut wanting: Vec<_> = exact.chain(matching.map(|(_, endpoint)| endpoint)).cloned().collect();
         wanting.sort_unstable_by_key(|view| view.endpoint.id);
         wanting.dedup_by_key(|view| view.endpoint.id);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use posthaste_core::endpoint::{EndpointSettings, EndpointState};
+use posthaste_core::endpoint::{EndpointSettings, EndpointState, Verification};
 use posthaste_core::filter::Filter;
 use posthaste_core::secret::SigningSecrets;
 use posthaste_core::{Endpoint, EndpointId, Scope, Secret, Tenant};
@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::Engine;
 use crate::addressing::MAX_ADHOC;
+use crate::announce;
 use crate::caller::Caller;
 use crate::chance;
 use crate::document;
@@ -43,6 +44,20 @@ pub struct Rotation {
     secret: Option<String>,
 }
 
+/// An endpoint that is about to be stored for the first time.
+pub(crate) struct Registration {
+    /// Whose.
+    pub tenant: Tenant,
+    /// Its id.
+    pub id: EndpointId,
+    /// The caller's own id.
+    pub uid: Option<String>,
+    /// Its settings, checked.
+    pub settings: EndpointSettings,
+    /// Its secrets.
+    pub secrets: SigningSecrets,
+}
+
 impl Engine {
     /// Registers an endpoint; answers with its secrets, which nobody else is shown.
     pub async fn create_endpoint(&self, caller: &Caller, body: Value) -> Result<(Endpoint, SigningSecrets)> {
@@ -56,19 +71,34 @@ impl Engine {
             Some(text) => SigningSecrets::new(parse_secret(&text)?),
             None => fresh_secrets()?,
         };
-        let settings: EndpointSettings = document::read(Value::Object(members), "")?;
+        let verification = members.contains_key("verification");
+        let mut settings: EndpointSettings = document::read(Value::Object(members), "")?;
+        if !verification {
+            settings.verification = self.0.options.verification;
+        }
         let settings = self.check_settings(&tenant, settings, uid.as_deref()).await?;
+        let id = EndpointId::random(self.0.clock.now(), chance::bits());
+        let registration = Registration { tenant, id, uid, settings, secrets: secrets.clone() };
+        Ok((self.register(registration).await?, secrets))
+    }
+
+    /// Stores a new endpoint, and asks its owner if it is to be asked.
+    pub(crate) async fn register(&self, registration: Registration) -> Result<Endpoint> {
+        let Registration { tenant, id, uid, settings, secrets } = registration;
         let now = self.0.clock.now();
-        let id = EndpointId::random(now, chance::bits());
+        let fresh = match settings.verification {
+            Verification::None => None,
+            Verification::Token | Verification::CloudEvents => Some(self.fresh_challenge()?),
+        };
         let endpoint = Endpoint {
             id,
             tenant,
             uid,
             adhoc: false,
             settings,
-            state: EndpointState::Active,
+            state: if fresh.is_some() { EndpointState::PendingVerification } else { EndpointState::Active },
             state_reason: None,
-            challenge: None,
+            challenge: fresh.as_ref().map(|fresh| fresh.challenge.clone()),
             secrets: self.seal(id, &secrets)?,
             revision: 1,
             created_at: now,
@@ -76,7 +106,10 @@ impl Engine {
         };
         self.0.store.create_endpoint(&endpoint, MAX_ADHOC).await?;
         self.catalog_changed().await?;
-        Ok((endpoint, secrets))
+        if let Some(fresh) = fresh {
+            self.send_challenge(endpoint.clone(), fresh);
+        }
+        Ok(endpoint)
     }
 
     /// Endpoints, newest first.
@@ -130,10 +163,25 @@ impl Engine {
                 serde_json::to_value(&endpoint.settings).map_err(|error| EngineError::Internal(error.to_string()))?;
             patch_settings(&mut document, patch.clone());
             let settings: EndpointSettings = document::read(document, "")?;
-            endpoint.settings = self.check_settings(&endpoint.tenant, settings, None).await?;
+            let former =
+                std::mem::replace(&mut endpoint.settings, self.check_settings(&endpoint.tenant, settings, None).await?);
+            // Another URL is another owner, who has not been asked.
+            let ask = endpoint.settings.verification != Verification::None
+                && (former.url != endpoint.settings.url || former.verification == Verification::None);
+            let fresh = if ask { Some(self.fresh_challenge()?) } else { None };
+            if let Some(fresh) = &fresh {
+                endpoint.state = EndpointState::PendingVerification;
+                endpoint.challenge = Some(fresh.challenge.clone());
+            }
             match self.write(endpoint).await {
                 Err(EngineError::Conflict { code: "changed_meanwhile", .. }) if tries < TRIES => tries += 1,
-                written => return written,
+                Err(error) => return Err(error),
+                Ok(endpoint) => {
+                    if let Some(fresh) = fresh {
+                        self.send_challenge(endpoint.clone(), fresh);
+                    }
+                    return Ok(endpoint);
+                }
             }
         }
     }
@@ -159,12 +207,16 @@ impl Engine {
 
     /// Holds an endpoint's deliveries, on every node before this returns.
     pub async fn pause_endpoint(&self, caller: &Caller, tenant: Option<&str>, id: &str) -> Result<Endpoint> {
-        self.set_state(caller, tenant, id, EndpointState::Paused, Some("paused by request")).await
+        let endpoint = self.set_state(caller, tenant, id, EndpointState::Paused, Some("paused by request")).await?;
+        self.announce_endpoint(announce::ENDPOINT_PAUSED, &endpoint);
+        Ok(endpoint)
     }
 
     /// Sends an endpoint's deliveries again, those that waited too.
     pub async fn resume_endpoint(&self, caller: &Caller, tenant: Option<&str>, id: &str) -> Result<Endpoint> {
         let endpoint = self.set_state(caller, tenant, id, EndpointState::Active, None).await?;
+        self.announce_endpoint(announce::ENDPOINT_RECOVERED, &endpoint);
+        self.0.store.release_lanes(endpoint.id, self.0.clock.now()).await?;
         self.0.record.health(endpoint.id, None).await;
         self.0.dispatch.reset(endpoint.id);
         self.0.drain_hint.by(self.0.clock.now());
@@ -186,6 +238,10 @@ impl Engine {
             if endpoint.state == state {
                 return Ok(endpoint);
             }
+            if endpoint.state == EndpointState::PendingVerification {
+                let detail = "the endpoint is not verified yet: see POST …/verify".to_owned();
+                return Err(EngineError::Conflict { code: "not_verified", detail });
+            }
             endpoint.state = state;
             endpoint.state_reason = reason.map(str::to_owned);
             match self.write(endpoint).await {
@@ -196,7 +252,7 @@ impl Engine {
     }
 
     /// Writes the next revision and waits until every node has it.
-    async fn write(&self, mut endpoint: Endpoint) -> Result<Endpoint> {
+    pub(crate) async fn write(&self, mut endpoint: Endpoint) -> Result<Endpoint> {
         endpoint.revision += 1;
         endpoint.updated_at = self.0.clock.now();
         self.0.store.update_endpoint(&endpoint).await?;
@@ -243,7 +299,7 @@ impl Engine {
         }
     }
 
-    async fn check_settings(
+    pub(crate) async fn check_settings(
         &self,
         tenant: &Tenant,
         mut settings: EndpointSettings,
@@ -280,7 +336,7 @@ impl Engine {
             let Some(name) = pattern.exact().and_then(|name| name.parse().ok()) else { continue };
             self.ensure_topic(tenant, &name).await?;
             let (view, _) = self.0.catalog.view(tenant).await?;
-            if view.topic(&name).is_none() {
+            if !view.knows_topic(&name) {
                 let detail = format!("there is no topic `{name}`: create it first (POST /v1/topics), or use a pattern");
                 errors.push(FieldError::new(format!("/topics/{index}"), detail));
             }

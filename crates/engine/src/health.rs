@@ -5,6 +5,7 @@ use posthaste_core::{Endpoint, EndpointId, Timestamp};
 use posthaste_store::{Conflict, StoreError};
 
 use crate::Engine;
+use crate::announce;
 use crate::dispatch::lane::Job;
 use crate::endpoints::TRIES;
 
@@ -59,6 +60,7 @@ impl Engine {
             match self.0.store.update_endpoint(&disabled).await {
                 Ok(()) => {
                     tracing::warn!(endpoint = %id, reason, "an endpoint was disabled");
+                    self.announce_endpoint(announce::ENDPOINT_DISABLED, &disabled);
                     if let Err(error) = self.catalog_changed().await {
                         tracing::debug!(%error, "the catalog is applied at the next poll");
                     }

@@ -10,9 +10,10 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
+use posthaste_core::cloudevents::Attributes;
 use posthaste_core::filter::Payload;
 use posthaste_core::message::MessageExtras;
-use posthaste_core::{Scope, Tenant, Timestamp, TopicName};
+use posthaste_core::{Origin, Scope, Tenant, Timestamp, TopicName};
 use posthaste_store::queue::IdempotencyKey;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -21,6 +22,7 @@ use tokio::sync::oneshot;
 
 use crate::Engine;
 use crate::addressing::{Addressing, Subject};
+use crate::announce;
 use crate::caller::Caller;
 use crate::commit::Pending;
 use crate::error::{EngineError, FieldError, Result};
@@ -61,6 +63,9 @@ pub struct Draft<'a> {
     /// The payload as Base64.
     #[serde(default)]
     pub payload_base64: Option<String>,
+    /// The payload as it is, from a transport that has it so.
+    #[serde(skip)]
+    pub payload_bytes: Option<Bytes>,
     /// Its content type.
     #[serde(default)]
     pub content_type: Option<String>,
@@ -98,6 +103,10 @@ pub struct Envelope {
     pub idempotency_key: Option<String>,
     /// SHA-256 of the request's bytes; computed only when there is a key.
     pub request_bytes: Bytes,
+    /// Where the message comes from.
+    pub origin: Origin,
+    /// The attributes of the CloudEvent that it came as.
+    pub cloudevent: Attributes,
     /// The publisher's trace, to go on in the deliveries.
     pub traceparent: Option<String>,
 }
@@ -195,6 +204,9 @@ impl Engine {
         rules::short_text("/ordering_key", draft.ordering_key.as_deref(), 255, &mut errors);
         rules::content_type("/content_type", draft.content_type.as_deref(), &mut errors);
         let idempotency = idempotency(&draft, &envelope, &mut errors);
+        if envelope.origin != Origin::System && topic.as_ref().is_some_and(announce::is_own) {
+            errors.push(FieldError::new("/topic", "topics that begin with `posthaste.` are the server's own"));
+        }
         if !errors.is_empty() {
             return Err(EngineError::Invalid(errors));
         }
@@ -214,6 +226,8 @@ impl Engine {
             metadata: draft.metadata,
             ordering_key: draft.ordering_key,
             addressed: matches!(addressing, Addressing::Endpoints(_)),
+            cloudevent: envelope.cloudevent,
+            origin: envelope.origin,
             ..MessageExtras::default()
         };
         let targets = {
@@ -244,6 +258,9 @@ impl Engine {
         errors: &mut Vec<FieldError>,
     ) -> Result<(Bytes, &'static str)> {
         let (payload, default_type) = match (draft.payload, &draft.payload_text, &draft.payload_base64) {
+            (None, None, None) if draft.payload_bytes.is_some() => {
+                (draft.payload_bytes.clone().unwrap_or_default(), "application/octet-stream")
+            }
             (Some(json), None, None) => {
                 let bytes = json.get().as_bytes();
                 // The request's own bytes go on to the socket, unless the payload is but a small part of them.
@@ -350,7 +367,13 @@ fn idempotency(draft: &Draft<'_>, envelope: &Envelope, errors: &mut Vec<FieldErr
         return None;
     }
     let request_hash = Sha256::digest(&envelope.request_bytes).into();
-    Some(IdempotencyKey { verb: "messages", key, request_hash })
+    // Keys of different doors never meet.
+    let verb = match envelope.origin {
+        Origin::Event => "events",
+        Origin::System => "system",
+        _ => "messages",
+    };
+    Some(IdempotencyKey { verb, key, request_hash })
 }
 
 /// Whether two publishes may not share a group: their keys or uids collide.

@@ -8,7 +8,10 @@ use std::time::Duration;
 use posthaste_store::StoreError;
 use posthaste_store::jobs::{Job, JobKind, JobState, Step, Stepped};
 
+use serde_json::json;
+
 use crate::Engine;
+use crate::announce;
 use crate::chance;
 
 /// How often a node looks for a job that nobody works on.
@@ -86,7 +89,20 @@ impl Engine {
         tracing::info!(job = %job.id, kind = ?job.kind, matched = job.matched, done = job.done, "a job is done");
         match job.kind {
             JobKind::Erase => self.catalog_changed().await.map(|_| ()),
-            JobKind::Replay => Ok(()),
+            JobKind::Replay => {
+                let Some(tenant) = job.tenant.clone() else { return Ok(()) };
+                let event = json!({
+                    "type": announce::REPLAY_FINISHED,
+                    "replay_id": job.id,
+                    "endpoint_id": job.endpoint,
+                    "tenant": tenant,
+                    "matched": job.matched,
+                    "sent": job.done,
+                    "at": self.0.clock.now(),
+                });
+                self.announce(tenant, announce::REPLAY_FINISHED, job.id.to_string(), event);
+                Ok(())
+            }
         }
     }
 }

@@ -14,6 +14,7 @@
 //! do by hand). Transports call these use cases and add no rule of their own.
 
 pub mod addressing;
+pub mod announce;
 pub mod caller;
 pub mod catalog;
 mod chance;
@@ -28,6 +29,7 @@ pub mod egress;
 pub mod endpoints;
 pub mod erasures;
 pub mod error;
+pub mod events;
 pub mod explain;
 mod health;
 pub mod ingest;
@@ -41,8 +43,10 @@ pub mod replays;
 pub mod request;
 pub mod rules;
 pub mod statistics;
+pub mod subscriptions;
 pub mod topics;
 pub mod vault;
+pub mod verification;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
@@ -73,6 +77,12 @@ pub struct Options {
     pub max_payload_bytes: usize,
     /// Topics come into being when they are first named.
     pub auto_topics: bool,
+    /// How endpoints are verified that do not say it themselves.
+    pub verification: posthaste_core::endpoint::Verification,
+    /// Who this server says it is in CloudEvents handshakes: a host's name.
+    pub origin: String,
+    /// Where this server's API can be reached from outside, if it can.
+    pub public_url: Option<String>,
     /// How long others wait before they take over from a node that stands still.
     pub lease: Duration,
     /// Bounds of what is held at once.

@@ -8,13 +8,11 @@ use posthaste_store::{Page, Slice};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::announce;
 use crate::caller::Caller;
 use crate::document;
 use crate::error::{EngineError, FieldError, Result};
 use crate::{Engine, chance, rules};
-
-/// Topics whose names begin so are Posthaste's own.
-const OWN: &str = "posthaste.";
 
 /// A topic as a caller writes it.
 #[derive(Debug, Deserialize)]
@@ -65,7 +63,7 @@ impl Engine {
         caller.require(Scope::Admin)?;
         let draft: TopicDraft = document::read(body, "")?;
         let tenant = topic_tenant(caller, draft.tenant.as_deref())?;
-        if draft.name.as_str().starts_with(OWN) {
+        if announce::is_own(&draft.name) {
             return Err(EngineError::invalid("/name", "topics that begin with `posthaste.` are the server's own"));
         }
         let details = TopicDetails { title: draft.title, description: draft.description, example: draft.example };
@@ -84,7 +82,7 @@ impl Engine {
 
     /// Makes a topic that was only named, where the server does so (`--auto-topics`).
     pub(crate) async fn ensure_topic(&self, tenant: &Tenant, name: &TopicName) -> Result<()> {
-        if !self.0.options.auto_topics || name.as_str().starts_with(OWN) {
+        if !self.0.options.auto_topics || announce::is_own(name) {
             return Ok(());
         }
         let (view, _) = self.0.catalog.view(tenant).await?;
