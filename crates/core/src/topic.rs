@@ -107,6 +107,7 @@ pub struct Topic {
 
 /// The part of a topic that a caller may change; stored as one document.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TopicDetails {
     /// A short title.
     #[serde(default, skip_serializing_if = "Option::is_none")]

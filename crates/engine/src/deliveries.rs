@@ -72,6 +72,14 @@ impl Engine {
         Ok(slice)
     }
 
+    /// The message with a caller's own id, if the filter shows it: a list of one, or of none.
+    pub async fn messages_with_uid(&self, caller: &Caller, filter: MessageFilter, uid: &str) -> Result<Slice<Message>> {
+        caller.require(Scope::Read)?;
+        let tenant = caller.tenant_for(filter.tenant.as_ref().map(Tenant::as_str))?;
+        let found = self.0.store.message_by_uid(&tenant, uid).await?;
+        Ok(Slice { items: found.filter(|message| filter.shows(message)).into_iter().collect(), next: None })
+    }
+
     /// One message with its payload, by id or `uid:…`.
     pub async fn message(&self, caller: &Caller, tenant: Option<&str>, id: &str) -> Result<MessageDetail> {
         caller.require(Scope::Read)?;

@@ -56,6 +56,21 @@ pub struct MessageFilter {
     pub until: Option<Timestamp>,
 }
 
+impl MessageFilter {
+    /// Whether a message passes; for one that was found another way than by the list.
+    pub fn shows(&self, message: &Message) -> bool {
+        let extras = &message.extras;
+        let at = message.created_at();
+        self.tenant.as_ref().is_none_or(|tenant| *tenant == message.tenant)
+            && self.topic.as_ref().is_none_or(|topic| Some(topic) == message.topic.as_ref())
+            && self.ordering_key.as_ref().is_none_or(|key| Some(key) == extras.ordering_key.as_ref())
+            && self.metadata.iter().all(|(name, value)| extras.metadata.get(name) == Some(value))
+            && self.rejected.is_none_or(|rejected| rejected == extras.rejection.is_some())
+            && self.since.is_none_or(|since| at >= since)
+            && self.until.is_none_or(|until| at < until)
+    }
+}
+
 /// Which deliveries a list shows; members left out do not filter.
 #[derive(Debug, Clone, Default)]
 pub struct DeliveryFilter {
