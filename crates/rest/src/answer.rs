@@ -49,8 +49,8 @@ pub fn read(known: &IfNoneMatch, revision: Option<u32>, document: &impl Serializ
 }
 
 /// Done, and nothing to show.
-pub fn no_content() -> Answer {
-    Ok(StatusCode::NO_CONTENT.into_response())
+pub fn no_content() -> Response {
+    StatusCode::NO_CONTENT.into_response()
 }
 
 fn encode(document: &impl Serialize) -> Result<Vec<u8>, Problem> {

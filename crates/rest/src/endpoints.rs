@@ -205,5 +205,5 @@ async fn delete_endpoint(
     IfMatch(revision): IfMatch,
 ) -> Answer {
     app.engine().delete_endpoint(&caller, query.tenant(), &id, revision).await?;
-    answer::no_content()
+    Ok(answer::no_content())
 }

@@ -69,7 +69,7 @@ impl IfNoneMatch {
     /// Whether the reader has this representation already.
     pub fn has(&self, tag: &HeaderValue) -> bool {
         let Some(given) = self.0.as_ref().and_then(|value| value.to_str().ok()) else { return false };
-        let mut tags = given.split(',').map(|one| one.trim()).map(|one| one.strip_prefix("W/").unwrap_or(one));
+        let mut tags = given.split(',').map(str::trim).map(|one| one.strip_prefix("W/").unwrap_or(one));
         tags.any(|one| one == "*" || one.as_bytes() == tag.as_bytes())
     }
 }

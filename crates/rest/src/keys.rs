@@ -100,5 +100,5 @@ async fn list_keys(State(app): State<App>, Authenticated(caller): Authenticated,
     responses((status = 204, description = "No node accepts it any more")))]
 async fn delete_key(State(app): State<App>, Authenticated(caller): Authenticated, Id(id): Id, _: NoQuery) -> Answer {
     app.engine().delete_key(&caller, &id).await?;
-    answer::no_content()
+    Ok(answer::no_content())
 }

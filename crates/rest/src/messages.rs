@@ -110,5 +110,5 @@ async fn cancel_message(
     Query(query): Query<TenantQuery>,
 ) -> Answer {
     app.engine().cancel_message(&caller, query.tenant(), &id).await?;
-    answer::no_content()
+    Ok(answer::no_content())
 }

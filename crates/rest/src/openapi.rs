@@ -56,6 +56,7 @@ pub fn document() -> String {
     let mut document = serde_json::to_value(&api).unwrap_or_default();
     add_problems(&mut document);
     add_defaults(&mut document);
+    open_parts(&mut document);
     let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
     text.push('\n');
     text
@@ -95,6 +96,29 @@ fn set_default(schema: &mut Value, member: &str, default: &Value) {
     }
     for part in schema.get_mut("allOf").and_then(Value::as_array_mut).into_iter().flatten() {
         set_default(part, member, default);
+    }
+}
+
+/// A part of an object that refuses every other member would refuse the members of the other parts: in a draft the whole
+/// refuses instead, in an answer nobody has to.
+fn open_parts(document: &mut Value) {
+    let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) else { return };
+    let mut parts = Vec::new();
+    for (name, schema) in schemas.iter_mut() {
+        let Some(all) = schema.get_mut("allOf").and_then(Value::as_array_mut) else { continue };
+        for part in all.iter_mut().filter_map(Value::as_object_mut) {
+            part.remove("additionalProperties");
+            let reference = part.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next());
+            parts.extend(reference.map(str::to_owned));
+        }
+        if name.ends_with("Draft") {
+            schema["unevaluatedProperties"] = Value::Bool(false);
+        }
+    }
+    for part in parts {
+        if let Some(part) = schemas.get_mut(&part).and_then(Value::as_object_mut) {
+            part.remove("additionalProperties");
+        }
     }
 }
 

@@ -143,5 +143,5 @@ async fn delete_topic(
     let tenant = query.tenant.as_ref().map(Tenant::as_str);
     let force = if query.force { Force::Yes } else { Force::No };
     app.engine().delete_topic(&caller, tenant, &name, force, revision).await?;
-    answer::no_content()
+    Ok(answer::no_content())
 }
