@@ -83,5 +83,11 @@ pub async fn publish_message(
 
 /// What goes with a draft that was read from `request`, a part of `body`.
 pub fn envelope(body: &Bytes, request: Bytes, key: Option<String>, traceparent: Option<String>) -> Envelope {
-    Envelope { body: Some(body.clone()), idempotency_key: key, request_bytes: request, traceparent }
+    Envelope {
+        body: Some(body.clone()),
+        idempotency_key: key,
+        request_bytes: request,
+        traceparent,
+        ..Envelope::default()
+    }
 }
