@@ -7,6 +7,7 @@
 pub mod address;
 pub mod attempt;
 pub mod cloudevents;
+pub mod cron;
 pub mod delivery;
 pub mod endpoint;
 pub mod filter;
