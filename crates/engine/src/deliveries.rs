@@ -92,7 +92,10 @@ impl Engine {
         let found = match id.strip_prefix("uid:") {
             Some(uid) => self.0.store.message_by_uid(&caller.tenant_for(tenant)?, uid).await?,
             None => match id.parse::<MessageId>() {
-                Ok(id) => self.0.store.message(id).await?,
+                Ok(id) => match self.0.store.message(id).await? {
+                    None => self.outbox_message(id).await?,
+                    found => found,
+                },
                 Err(_) => None,
             },
         };

@@ -363,7 +363,7 @@ pub(crate) fn fresh_secrets() -> Result<SigningSecrets> {
     Ok(SigningSecrets::new(Secret::generate(random)))
 }
 
-fn take_text(members: &mut serde_json::Map<String, Value>, name: &str) -> Result<Option<String>> {
+pub(crate) fn take_text(members: &mut serde_json::Map<String, Value>, name: &str) -> Result<Option<String>> {
     match members.remove(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),

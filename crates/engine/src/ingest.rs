@@ -186,7 +186,7 @@ impl Engine {
     }
 
     /// Checks a draft against every rule and matches it.
-    async fn check(
+    pub(crate) async fn check(
         &self,
         caller: &Caller,
         draft: Draft<'_>,

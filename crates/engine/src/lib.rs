@@ -38,15 +38,19 @@ pub mod keys;
 pub mod lease;
 mod membership;
 pub mod metrics;
+mod outbox;
 mod record;
 pub mod replays;
 pub mod request;
 pub mod rules;
+mod scheduler;
+pub mod schedules;
 pub mod statistics;
 pub mod subscriptions;
 pub mod topics;
 pub mod vault;
 pub mod verification;
+mod waiting;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
@@ -141,6 +145,8 @@ pub(crate) struct Shared {
     pub(crate) drain_hint: drain::Hint,
     pub(crate) unclaimed: Notify,
     pub(crate) job_hint: Notify,
+    pub(crate) outbox_hint: Notify,
+    pub(crate) schedule_hint: Notify,
     /// Erasures that are under way: what they take is hidden from every read.
     pub(crate) erasures: std::sync::RwLock<Arc<[erasures::Erasure]>>,
     pub(crate) rejoin: Notify,
@@ -176,6 +182,8 @@ impl Engine {
             drain_hint: drain::Hint::default(),
             unclaimed: Notify::new(),
             job_hint: Notify::new(),
+            outbox_hint: Notify::new(),
+            schedule_hint: Notify::new(),
             erasures: std::sync::RwLock::new(Arc::from([])),
             rejoin: Notify::new(),
             metrics: metrics::Metrics::default(),
@@ -213,6 +221,8 @@ impl Engine {
         tracker.spawn(drain::run(self.clone()));
         tracker.spawn(drain::claim(self.clone()));
         tracker.spawn(jobs::run(self.clone()));
+        tracker.spawn(outbox::run(self.clone()));
+        tracker.spawn(scheduler::run(self.clone()));
         tracker.spawn(membership::run(self.clone()));
         tracker.spawn(membership::follow_catalog(self.clone()));
         tracker.spawn(membership::maintain(self.clone()));

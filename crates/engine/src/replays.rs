@@ -7,15 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use posthaste_core::delivery::Lane;
-use posthaste_core::endpoint::Ordering;
 use posthaste_core::filter::Payload;
-use posthaste_core::id::BatchId;
 use posthaste_core::message::MessageExtras;
-use posthaste_core::{DeliveryStatus, Message, Origin, ReplayId, Scope, Target, Tenant, Timestamp, WaitingFor};
+use posthaste_core::{DeliveryStatus, Message, Origin, ReplayId, Scope, Tenant, Timestamp};
 use posthaste_store::history::MessageFilter;
 use posthaste_store::jobs::{Job, JobFilter, JobKind, JobState, Step};
-use posthaste_store::queue::{IdempotencyKey, Wait};
+use posthaste_store::queue::IdempotencyKey;
 use posthaste_store::{NewMessage, Page, Slice, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -27,6 +24,7 @@ use crate::catalog::EndpointView;
 use crate::chance;
 use crate::document;
 use crate::error::{EngineError, Result};
+use crate::waiting::Waiting;
 
 /// How many things one step looks at; a window of time that holds more is made smaller.
 const WINDOW_ITEMS: usize = 500;
@@ -250,7 +248,7 @@ impl Engine {
     /// Adds to the step what a replay makes of one message.
     async fn replay_one(
         &self,
-        view: &EndpointView,
+        view: &Arc<EndpointView>,
         filter: &ReplayFilter,
         message: &Message,
         step: &mut Step,
@@ -288,7 +286,7 @@ impl Engine {
     }
 
     /// Whether an endpoint would get a message if it were accepted now, and was not among those that it was for.
-    async fn missed(&self, view: &EndpointView, message: &Message) -> Result<bool, StoreError> {
+    async fn missed(&self, view: &Arc<EndpointView>, message: &Message) -> Result<bool, StoreError> {
         let by_topic =
             matches!(message.extras.origin, Origin::Api | Origin::Event | Origin::Schedule { .. } | Origin::Outbox);
         let Some(topic) = message.topic.as_ref().filter(|_| by_topic && !message.extras.addressed) else {
@@ -305,22 +303,18 @@ impl Engine {
     /// A new message that repeats an earlier one to one endpoint; `None` if the payload is gone.
     async fn repetition(
         &self,
-        view: &EndpointView,
+        view: &Arc<EndpointView>,
         message: &Message,
         once: Option<String>,
     ) -> Result<Option<NewMessage>, StoreError> {
         let Some(payload) = self.0.store.payload(message.id).await? else { return Ok(None) };
         let now = self.0.clock.now();
         let id = self.mint(now);
-        let settings = &view.endpoint.settings;
-        let order = match settings.ordering {
-            Ordering::None => 0,
-            Ordering::Fifo => Lane::ordered(view.endpoint.id, message.extras.ordering_key.as_deref()).order,
-        };
-        let repeated = Message {
+        let repeated = Waiting {
             id,
-            targets: vec![Target { endpoint: view.endpoint.id, revision: view.endpoint.revision }],
-            batch: BatchId::from_bits(id.bits()),
+            tenant: message.tenant.clone(),
+            topic: message.topic.clone(),
+            content_type: message.content_type.clone(),
             deliver_at: None,
             extras: MessageExtras {
                 uid: None,
@@ -329,15 +323,11 @@ impl Engine {
                 origin: Origin::Replay { message_id: message.webhook_id() },
                 ..message.extras.clone()
             },
-            ..message.clone()
-        };
-        Ok(Some(NewMessage {
-            message: Arc::new(repeated),
             payload,
             // What an endpoint missed it gets once, however often its replay is asked for.
             idempotency: once.map(|key| IdempotencyKey { verb: "missed", key, request_hash: [0; 32] }),
-            waits: vec![Wait { position: 1, due_at: now, waiting_for: WaitingFor::Retry, order }],
-        }))
+        };
+        Ok(Some(repeated.to(std::slice::from_ref(view), now)))
     }
 }
 
