@@ -23,20 +23,28 @@ const STEP: u32 = 200;
 
 /// What a caller asks for: exactly one of the scopes.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
-struct ErasureDraft {
+pub struct ErasureDraft {
+    /// Everything of this tenant; beside `topic` and `metadata` a bound.
     #[serde(default)]
     tenant: Option<String>,
+    /// Messages of this topic.
     #[serde(default)]
     topic: Option<TopicName>,
+    /// Deliveries to this endpoint.
     #[serde(default)]
     endpoint_id: Option<String>,
+    /// This message.
     #[serde(default)]
     message_id: Option<String>,
+    /// This delivery.
     #[serde(default)]
     delivery_id: Option<String>,
+    /// Messages with all of these notes.
     #[serde(default)]
     metadata: Option<BTreeMap<String, String>>,
+    /// Only what was accepted before; by default now.
     #[serde(default)]
     before: Option<Timestamp>,
 }

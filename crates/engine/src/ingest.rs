@@ -30,6 +30,8 @@ use crate::rules;
 
 /// How far ahead a message may be dated.
 const LONGEST_DELAY: Duration = Duration::from_secs(366 * 24 * 3_600);
+/// The most messages of one batch.
+pub const MAX_BATCH: usize = 500;
 /// How long a publisher waits for its commit before it is told to try again.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -142,6 +144,9 @@ impl Engine {
         drafts: Vec<Result<(Draft<'_>, Envelope)>>,
     ) -> Result<Vec<Result<Receipt>>> {
         caller.require(Scope::Publish)?;
+        if drafts.is_empty() || drafts.len() > MAX_BATCH {
+            return Err(EngineError::invalid("/messages", format!("give 1 to {MAX_BATCH} messages")));
+        }
         let mut waiting = Vec::with_capacity(drafts.len());
         for draft in drafts {
             waiting.push(self.enqueue(caller, draft).await);

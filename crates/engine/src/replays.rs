@@ -34,20 +34,26 @@ const SMALLEST_WINDOW: Duration = Duration::from_millis(1);
 
 /// What a caller asks for.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
-struct ReplayDraft {
+pub struct ReplayDraft {
+    /// Only messages accepted at or after.
     #[serde(default)]
     since: Option<Timestamp>,
+    /// Only messages accepted before; by default now.
     #[serde(default)]
     until: Option<Timestamp>,
+    /// Which of its past.
     #[serde(default)]
     status: ReplayStatus,
+    /// Only count.
     #[serde(default)]
     dry_run: bool,
 }
 
 /// Which of an endpoint's past is sent (again).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ReplayStatus {
     /// Its dead letters.
@@ -63,6 +69,7 @@ pub enum ReplayStatus {
 
 /// What a replay does; the job's `spec`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ReplayFilter {
     /// Only messages accepted at or after.
     #[serde(default)]

@@ -16,23 +16,32 @@ use crate::rules;
 
 /// What a caller gives to subscribe.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
-struct SubscribeDraft {
+pub struct SubscribeDraft {
+    /// Where to send.
     url: String,
+    /// A topic or a pattern.
     topic: TopicPattern,
+    /// Whose; by default the key's tenant, else `default`.
     #[serde(default)]
     tenant: Option<String>,
+    /// How the URL's owner is asked; by default as the server is set up.
     #[serde(default)]
     verification: Option<Verification>,
 }
 
 /// What a caller gives to unsubscribe.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
-struct UnsubscribeDraft {
+pub struct UnsubscribeDraft {
+    /// Which URL.
     url: String,
+    /// Off which topic or pattern; without one the URL goes everywhere.
     #[serde(default)]
     topic: Option<TopicPattern>,
+    /// Whose; by default the key's tenant, else `default`.
     #[serde(default)]
     tenant: Option<String>,
 }

@@ -38,6 +38,13 @@ pub fn created(location: &str, revision: Option<u32>, document: &impl Serialize)
     Ok(response)
 }
 
+/// A work that goes on by itself, and where to look at it.
+pub fn started(location: &str, document: &impl Serialize) -> Answer {
+    let mut response = created(location, None, document)?;
+    *response.status_mut() = StatusCode::ACCEPTED;
+    Ok(response)
+}
+
 /// An object that is read; without a body if the reader has it already.
 pub fn read(known: &IfNoneMatch, revision: Option<u32>, document: &impl Serialize) -> Answer {
     let body = encode(document)?;

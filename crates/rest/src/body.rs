@@ -19,7 +19,7 @@ use crate::problem::Problem;
 /// The largest document that describes a topic, an endpoint or a key.
 const DOCUMENT_BYTES: usize = 1 << 20;
 /// The largest batch of messages.
-const BATCH_BYTES: usize = 8 << 20;
+pub const BATCH_BYTES: usize = 8 << 20;
 /// What a message may have around its payload.
 const AROUND_PAYLOAD: usize = 64 << 10;
 /// The longest that a body may take to arrive.
@@ -91,9 +91,7 @@ impl FromRequest<App> for MessageBytes {
     type Rejection = Problem;
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         expect_type(request.headers(), &["application/json"])?;
-        // Base64 and escapes make a payload up to twice as long.
-        let limit = app.engine().max_payload_bytes().saturating_mul(2).saturating_add(AROUND_PAYLOAD);
-        read(request, limit).await.map(Self)
+        read(request, message_limit(app)).await.map(Self)
     }
 }
 
@@ -105,12 +103,28 @@ impl FromRequest<App> for BatchBytes {
     }
 }
 
+/// The longest body of one message. Base64 and escapes make a payload up to twice as long.
+pub fn message_limit(app: &App) -> usize {
+    app.engine().max_payload_bytes().saturating_mul(2).saturating_add(AROUND_PAYLOAD)
+}
+
+/// A body of a kind that is not read.
+pub fn unsupported(detail: String) -> Problem {
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+}
+
+/// Refuses a compressed body.
+pub fn expect_plain(headers: &HeaderMap) -> Result<(), Problem> {
+    if headers.get(CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(unsupported("compressed bodies are not read: send it without Content-Encoding".to_owned()));
+    }
+    Ok(())
+}
+
 /// Refuses a body of another type, and a compressed one.
 fn expect_type(headers: &HeaderMap, accepted: &[&str]) -> Result<(), Problem> {
-    let refused = |detail: String| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail);
-    if headers.get(CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Err(refused("compressed bodies are not read: send it without Content-Encoding".to_owned()));
-    }
+    expect_plain(headers)?;
+    let refused = unsupported;
     let wanted = || format!("send a body of the Content-Type {}", accepted.join(" or "));
     // A missing type is refused too: a page of another site may send one without asking, and this server may be on the
     // visitor's own machine.
@@ -131,7 +145,7 @@ fn expect_type(headers: &HeaderMap, accepted: &[&str]) -> Result<(), Problem> {
 }
 
 /// Reads a whole body. One that arrives in one piece, as small ones do, is not copied.
-async fn read(request: Request, limit: usize) -> Result<Bytes, Problem> {
+pub async fn read(request: Request, limit: usize) -> Result<Bytes, Problem> {
     let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limit) {
         return Err(too_large(limit));
@@ -212,7 +226,8 @@ fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Problem> {
     })
 }
 
-fn syntax(bytes: &[u8]) -> Result<(), Problem> {
+/// Whether the bytes are JSON at all.
+pub fn syntax(bytes: &[u8]) -> Result<(), Problem> {
     serde_json::from_slice::<IgnoredAny>(bytes).map(|_| ()).map_err(|error| not_json(&error))
 }
 

@@ -3,6 +3,7 @@
 mod secret;
 mod stats;
 mod verbs;
+mod verification;
 
 use axum::extract::State;
 use http::StatusCode;
@@ -32,6 +33,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(verbs::routes())
         .merge(secret::routes())
         .merge(stats::routes())
+        .merge(verification::routes())
 }
 
 /// A URL that wants messages, with its policy.

@@ -15,7 +15,9 @@ mod cursor;
 mod deliveries;
 mod docs;
 mod endpoints;
+mod erasures;
 mod etag;
+mod events;
 mod frame;
 mod health;
 mod idempotency;
@@ -26,8 +28,10 @@ mod path;
 mod problem;
 mod query;
 mod remainder;
+mod replays;
 mod request_id;
 mod stats;
+mod subscriptions;
 mod topics;
 
 use std::sync::Arc;
@@ -91,8 +95,12 @@ fn resources() -> OpenApiRouter<App> {
         .merge(topics::routes())
         .merge(endpoints::routes())
         .merge(messages::routes())
+        .merge(events::routes())
         .merge(deliveries::routes())
         .merge(attempts::routes())
+        .merge(subscriptions::routes())
+        .merge(replays::routes())
+        .merge(erasures::routes())
         .merge(keys::routes())
         .merge(stats::routes())
         .merge(health::routes())

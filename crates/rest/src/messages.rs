@@ -1,6 +1,7 @@
 //! Messages: published, looked at, withdrawn.
 
 mod batch;
+mod explain;
 mod publish;
 mod view;
 
@@ -21,6 +22,8 @@ use crate::endpoints::TenantQuery;
 use crate::etag::IfNoneMatch;
 use crate::path::Id;
 use crate::query::Query;
+pub use batch::BatchView;
+pub use publish::ReceiptView;
 use view::{FullMessageView, MessageView};
 
 /// The routes.
@@ -28,6 +31,7 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(publish::publish_message, list_messages))
         .routes(routes!(batch::publish_batch))
+        .routes(routes!(explain::explain_message))
         .routes(routes!(get_message, cancel_message))
 }
 

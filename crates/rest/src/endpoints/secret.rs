@@ -6,6 +6,7 @@ use http::header::CACHE_CONTROL;
 use http::{HeaderValue, StatusCode};
 use posthaste_core::Timestamp;
 use posthaste_core::secret::SigningSecrets;
+use posthaste_core::signature::public_key;
 use posthaste_engine::endpoints::Rotation;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -29,6 +30,8 @@ pub fn routes() -> OpenApiRouter<App> {
 #[schema(as = Secret)]
 struct SecretView {
     secret: String,
+    /// What the Ed25519 signatures made with it are verified with, if the endpoint asks for them.
+    public_key: String,
     /// Those before it that still sign, newest first.
     previous: Vec<PreviousView>,
 }
@@ -47,7 +50,8 @@ fn show(secrets: &SigningSecrets) -> Answer {
     let previous = previous
         .map(|previous| PreviousView { secret: previous.secret.expose_text(), expires_at: previous.expires_at })
         .collect();
-    let view = SecretView { secret: secrets.current.expose_text(), previous };
+    let public_key = public_key(&secrets.current);
+    let view = SecretView { secret: secrets.current.expose_text(), public_key, previous };
     let mut response = answer::json(StatusCode::OK, &view)?.into_response();
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)

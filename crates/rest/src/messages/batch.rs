@@ -3,7 +3,7 @@
 use axum::extract::{FromRequestParts, State};
 use http::StatusCode;
 use http::request::Parts;
-use posthaste_engine::ingest::{Draft, Envelope, Receipt};
+use posthaste_engine::ingest::{Draft, Envelope};
 use posthaste_engine::{EngineError, FieldError};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -48,7 +48,7 @@ struct BatchDraft<'a> {
 /// What became of each message, in the order given.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = BatchReceipt)]
-struct BatchView<'a> {
+pub struct BatchView<'a> {
     results: Vec<ItemView<'a>>,
 }
 
@@ -56,14 +56,26 @@ struct BatchView<'a> {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = BatchItem)]
-enum ItemView<'a> {
+pub enum ItemView<'a> {
     /// It is committed.
-    Accepted(ReceiptView),
+    #[schema(value_type = ReceiptView)]
+    Accepted(&'a ReceiptView),
     /// It was refused; its neighbours were not.
     Refused {
         /// Why; pointers lead into the whole request.
         error: ProblemDocument<'a>,
     },
+}
+
+impl<'a> BatchView<'a> {
+    /// Shows what became of each.
+    pub fn new(outcomes: &'a [Result<ReceiptView, Problem>]) -> Self {
+        let item = |outcome: &'a Result<ReceiptView, Problem>| match outcome {
+            Ok(receipt) => ItemView::Accepted(receipt),
+            Err(problem) => ItemView::Refused { error: problem.document(None) },
+        };
+        Self { results: outcomes.iter().map(item).collect() }
+    }
 }
 
 /// Publish many messages
@@ -94,18 +106,14 @@ pub async fn publish_batch(
         drafts.push(draft);
     }
     let answers = app.engine().publish_all(&caller, drafts).await?;
-    let problems: Vec<Result<Receipt, Problem>> = answers
+    let outcomes: Vec<Result<ReceiptView, Problem>> = answers
         .into_iter()
         .zip(faults)
         .enumerate()
         .map(|(index, (answer, fault))| {
             let answer = fault.map_or_else(|| answer.map_err(Problem::from), Err);
-            answer.map_err(|problem| problem.within(&format!("/messages/{index}")))
+            answer.map(ReceiptView::from).map_err(|problem| problem.within(&format!("/messages/{index}")))
         })
         .collect();
-    let results = problems.iter().map(|answer| match answer {
-        Ok(receipt) => ItemView::Accepted(receipt.clone().into()),
-        Err(problem) => ItemView::Refused { error: problem.document(None) },
-    });
-    answer::json(StatusCode::ACCEPTED, &BatchView { results: results.collect() })
+    answer::json(StatusCode::ACCEPTED, &BatchView::new(&outcomes))
 }
