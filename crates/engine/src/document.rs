@@ -7,6 +7,10 @@ use crate::error::{EngineError, FieldError, Result};
 
 /// Reads a document; `at` is the pointer of the document itself (empty for a whole body).
 pub fn read<T: DeserializeOwned>(value: Value, at: &str) -> Result<T> {
+    // serde takes a list for a struct, member by member; nobody means that.
+    if value.is_array() {
+        return Err(EngineError::invalid(at, "give a JSON object"));
+    }
     serde_path_to_error::deserialize(value).map_err(|error| EngineError::Invalid(vec![explain(&error, at)]))
 }
 
@@ -73,6 +77,7 @@ mod tests {
     fn a_wrong_member_is_named_by_its_pointer() {
         let cases = [
             (json!({"url": 5, "topics": []}), "/url"),
+            (json!(["http://x", ["a"]]), ""),
             (json!({"url": "http://x", "topics": [], "colour": 1}), "/colour"),
             (json!({"url": "http://x"}), "/topics"),
             (json!({"url": "http://x", "topics": ["a", "b c"]}), "/topics/1"),

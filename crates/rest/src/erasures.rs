@@ -1,6 +1,7 @@
 //! Erasures: what has to go before its age.
 
 use axum::extract::State;
+use http::StatusCode;
 use posthaste_core::{ReplayId, Tenant, Timestamp};
 use posthaste_engine::erasures::ErasureDraft;
 use posthaste_store::jobs::Job;
@@ -14,6 +15,7 @@ use crate::answer::{self, Answer};
 use crate::auth::Authenticated;
 use crate::body::Json;
 use crate::query::NoQuery;
+use crate::replays::ReplayState;
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
@@ -27,8 +29,7 @@ struct ErasureView {
     id: ReplayId,
     /// Whose things it erases; null: every tenant's.
     tenant: Option<Tenant>,
-    /// `running`, `done` or `cancelled`.
-    state: &'static str,
+    state: ReplayState,
     /// How many things it found to erase.
     matched: u64,
     /// How many it has erased.
@@ -41,7 +42,7 @@ impl From<Job> for ErasureView {
         Self {
             id: job.id,
             tenant: job.tenant,
-            state: job.state.as_str(),
+            state: job.state.into(),
             matched: job.matched,
             erased: job.done,
             created_at: job.created_at,
@@ -62,5 +63,5 @@ async fn start_erasure(
     Json(body): Json,
 ) -> Answer {
     let job = app.engine().start_erasure(&caller, body).await?;
-    answer::json(http::StatusCode::ACCEPTED, &ErasureView::from(job))
+    answer::json(StatusCode::ACCEPTED, &ErasureView::from(job))
 }

@@ -37,8 +37,7 @@ struct ReplayView {
     endpoint_id: Option<EndpointId>,
     /// What is sent.
     filter: ReplayFilter,
-    /// `running`, `done` or `cancelled`.
-    state: &'static str,
+    state: ReplayState,
     /// How many messages it found to send.
     matched: u64,
     /// How many it has put into the queue.
@@ -53,7 +52,7 @@ impl From<Replay> for ReplayView {
             id: job.id,
             endpoint_id: job.endpoint,
             filter,
-            state: job.state.as_str(),
+            state: job.state.into(),
             matched: job.matched,
             sent: job.done,
             created_at: job.created_at,
@@ -62,15 +61,25 @@ impl From<Replay> for ReplayView {
 }
 
 /// Whether a job goes on.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum ReplayState {
+pub enum ReplayState {
     /// It has further steps.
     Running,
     /// It came to its end.
     Done,
     /// Somebody stopped it.
     Cancelled,
+}
+
+impl From<JobState> for ReplayState {
+    fn from(state: JobState) -> Self {
+        match state {
+            JobState::Running => Self::Running,
+            JobState::Done => Self::Done,
+            JobState::Cancelled => Self::Cancelled,
+        }
+    }
 }
 
 impl From<ReplayState> for JobState {

@@ -38,7 +38,7 @@ struct VerifyQuery {
 /// A token that is brought back; without one, a new challenge is asked for.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Verification {
+struct VerifyDraft {
     /// The token that the challenge carried.
     #[serde(default)]
     token: Option<String>,
@@ -77,7 +77,7 @@ impl FromRequestParts<App> for Evidence {
 ///
 /// With the token of the challenge no key is needed. Without a token, with a key: sends a new challenge.
 #[utoipa::path(post, path = "/v1/endpoints/{id}/verify", tag = "endpoints", security((), ("key" = [])),
-    params(("id" = String, Path), VerifyQuery), request_body = Option<Verification>, responses(
+    params(("id" = String, Path), VerifyQuery), request_body = Option<VerifyDraft>, responses(
     (status = 200, description = "The endpoint gets messages now", body = VerifiedView),
     (status = 202, description = "A new challenge is on its way", body = EndpointView)))]
 async fn verify_endpoint(
@@ -87,7 +87,7 @@ async fn verify_endpoint(
     evidence: Evidence,
     MaybeJson(body): MaybeJson,
 ) -> Answer {
-    let body: Verification = document::read(body, "")?;
+    let body: VerifyDraft = document::read(body, "")?;
     let token = match (query.token, body.token) {
         (Some(link), Some(member)) if link != member => {
             return Err(EngineError::invalid("/token", "the parameter and the member are two different tokens").into());
