@@ -42,6 +42,7 @@ mod outbox;
 mod record;
 pub mod replays;
 pub mod request;
+pub mod roles;
 pub mod rules;
 mod scheduler;
 pub mod schedules;
@@ -95,8 +96,8 @@ pub struct Options {
     pub ages: posthaste_store::retention::Ages,
     /// How many group commits run at once: 1 for a store with one writer, 2 for PostgreSQL.
     pub commit_width: usize,
-    /// What this node says of its roles.
-    pub roles: Vec<String>,
+    /// What this node does.
+    pub roles: Vec<roles::Role>,
     /// Where a line for each attempt goes.
     pub attempt_log: Option<Arc<dyn AttemptLog>>,
 }
@@ -164,6 +165,11 @@ impl Engine {
     /// Joins the store as a node and starts to send.
     pub async fn start(store: Arc<dyn Store>, options: Options) -> Result<Self, StartError> {
         let tracker = TaskTracker::new();
+        let mut limits = options.limits;
+        if !options.roles.contains(&roles::Role::Dispatch) {
+            // No room in memory: what is accepted here is left for whoever sends.
+            limits.memory_bytes = 0;
+        }
         let vault = vault::Vault::new(options.secret_key.as_deref())?;
         let egress = egress::Egress::new(options.egress.clone(), tracker.clone())?;
         let (record, events) = record::Recorder::channel();
@@ -176,7 +182,7 @@ impl Engine {
             ids: Mutex::new(MessageIds::new(0)),
             catalog: catalog::CatalogCache::new(store.clone()),
             keys: keys::KeyCache::default(),
-            dispatch: dispatch::Dispatcher::new(options.limits),
+            dispatch: dispatch::Dispatcher::new(limits),
             shards: Mutex::default(),
             drain_gate: tokio::sync::Mutex::default(),
             drain_hint: drain::Hint::default(),
@@ -218,11 +224,15 @@ impl Engine {
         tracker.spawn(commit::run(self.clone(), narrow, self.0.options.commit_width));
         tracker.spawn(commit::run(self.clone(), wide, 1));
         tracker.spawn(record::run(self.clone(), events));
-        tracker.spawn(drain::run(self.clone()));
-        tracker.spawn(drain::claim(self.clone()));
-        tracker.spawn(jobs::run(self.clone()));
-        tracker.spawn(outbox::run(self.clone()));
-        tracker.spawn(scheduler::run(self.clone()));
+        if self.plays(roles::Role::Dispatch) {
+            tracker.spawn(drain::run(self.clone()));
+            tracker.spawn(drain::claim(self.clone()));
+            tracker.spawn(outbox::run(self.clone()));
+            tracker.spawn(jobs::run(self.clone()));
+        }
+        if self.plays(roles::Role::Schedule) {
+            tracker.spawn(scheduler::run(self.clone()));
+        }
         tracker.spawn(membership::run(self.clone()));
         tracker.spawn(membership::follow_catalog(self.clone()));
         tracker.spawn(membership::maintain(self.clone()));

@@ -11,6 +11,7 @@ use crate::Engine;
 use crate::catalog::Refreshed;
 use crate::chance;
 use crate::lease::Fence;
+use crate::roles::Role;
 
 /// How often the catalog's version is asked for; what another node changed is applied within this.
 const CATALOG_POLL: Duration = Duration::from_millis(200);
@@ -29,7 +30,8 @@ pub struct Owned {
 /// Enters as a new node. What an earlier membership of this process left in memory has been forgotten before.
 pub async fn join(engine: &Engine) -> Result<Fence, StoreError> {
     let asked = Instant::now();
-    let info = NodeInfo { version: env!("CARGO_PKG_VERSION").to_owned(), roles: engine.0.options.roles.clone() };
+    let roles = engine.0.options.roles.iter().map(|role| role.as_str().to_owned()).collect();
+    let info = NodeInfo { version: env!("CARGO_PKG_VERSION").to_owned(), roles };
     let joined = engine.0.store.join(&info).await?;
     engine.0.clock.correct(joined.now, asked);
     let epoch = engine.0.epoch.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
@@ -118,7 +120,11 @@ async fn watch(
 /// Claims shards up to this node's share, and gives back what is above it.
 async fn share_out(engine: &Engine, peers: &[Peer]) -> Result<(), StoreError> {
     let Some(fence) = engine.0.lease.fence() else { return Ok(()) };
-    let nodes = u32::try_from(peers.len().max(1)).unwrap_or(u32::MAX);
+    if !engine.plays(Role::Dispatch) {
+        return Ok(());
+    }
+    let sends = |peer: &&Peer| peer.info.roles.iter().any(|role| role == Role::Dispatch.as_str());
+    let nodes = u32::try_from(peers.iter().filter(sends).count().max(1)).unwrap_or(u32::MAX);
     let share = 256_u32.div_ceil(nodes);
     give_back(engine, fence).await?;
     let (reading, leaving) = {
