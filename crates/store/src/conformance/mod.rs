@@ -23,10 +23,14 @@ pub mod claiming;
 pub mod coordination;
 pub mod directory;
 pub mod history;
+pub mod jobs;
 pub mod many_nodes;
+pub mod outbox;
 pub mod publishing;
 pub mod recording;
+pub mod retention;
 mod scene;
+pub mod schedules;
 pub mod waiting;
 pub mod walk;
 
@@ -168,6 +172,38 @@ macro_rules! conformance_tests {
                 an_endpoints_activity_is_counted_since_an_instant
                 one_tenants_history_is_not_anothers
                 counts_follow_what_happens
+            }
+            jobs {
+                a_step_is_done_once_and_moves_the_cursor
+                a_stopped_job_does_no_further_step
+                a_gone_nodes_job_goes_on_where_it_was
+                only_so_many_jobs_run_at_once
+                jobs_are_listed_newest_first_by_what_they_are
+                an_erased_message_is_gone_wherever_its_deliveries_were
+                an_erased_delivery_is_neither_listed_nor_claimed
+                an_erasure_is_known_to_every_node_from_beginning_to_end
+            }
+            schedules {
+                a_schedule_comes_back_with_a_number_of_its_own
+                a_schedule_is_replaced_only_by_who_saw_its_last_revision
+                schedules_are_listed_newest_first
+                the_longest_owed_schedule_comes_first
+                a_due_time_fires_once
+                a_skipped_due_time_only_moves_the_schedule
+                a_changed_schedule_does_not_fire
+                a_former_leader_fires_nothing
+                a_leader_that_resigns_makes_room_at_once
+            }
+            outbox {
+                rows_are_read_in_their_order_until_they_are_published
+                a_row_that_another_published_is_not_published_again
+                a_row_stays_if_its_commit_does_not_happen
+            }
+            retention {
+                what_is_old_goes_with_all_that_hangs_on_it
+                what_is_still_owed_outlives_its_age
+                captures_go_before_their_attempts
+                what_is_young_stays
             }
             walk {
                 every_delivery_is_in_exactly_one_place_after_every_step
