@@ -102,6 +102,30 @@ pub struct Options {
     pub attempt_log: Option<Arc<dyn AttemptLog>>,
 }
 
+impl Default for Options {
+    /// What `serve` does unless it is told otherwise, for a store with one writer.
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(86_400);
+        Self {
+            allow: AllowList::default(),
+            egress: egress::EgressOptions::default(),
+            secret_key: None,
+            admin_key: None,
+            max_payload_bytes: 1 << 20,
+            auto_topics: false,
+            verification: posthaste_core::endpoint::Verification::None,
+            origin: "localhost".to_owned(),
+            public_url: None,
+            lease: Duration::from_secs(10),
+            limits: dispatch::Limits { in_flight: 1_024, memory_bytes: 256 << 20 },
+            ages: posthaste_store::retention::Ages { messages: 30 * DAY, captures: 7 * DAY },
+            commit_width: 1,
+            roles: roles::Role::ALL.to_vec(),
+            attempt_log: None,
+        }
+    }
+}
+
 /// Takes a line for each attempt, a whole flush at once.
 pub trait AttemptLog: Send + Sync {
     /// What was just recorded.
