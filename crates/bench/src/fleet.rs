@@ -37,7 +37,7 @@ pub struct Spent {
 impl Fleet {
     /// Finds or starts the servers.
     pub async fn gather(options: &BenchOptions) -> Result<Self> {
-        match &options.server {
+        match &options.target.server {
             Some(url) => Self::foreign(url, options),
             None => Self::spawn(options).await,
         }
@@ -45,7 +45,7 @@ impl Fleet {
 
     fn foreign(url: &str, options: &BenchOptions) -> Result<Self> {
         Ok(Self {
-            apis: vec![Api::at(url, options.key.clone())?],
+            apis: vec![Api::at(url, options.target.key.clone())?],
             servers: Vec::new(),
             foreign: options.server_pid.clone(),
             database_pid: options.database_pid,
@@ -60,24 +60,25 @@ impl Fleet {
         let parent = options.directory.clone().unwrap_or_else(std::env::temp_dir);
         let directory =
             TempDir::with_prefix_in("posthaste-bench-", parent).map_err(BenchError::io("making a directory"))?;
-        let (cluster, psql, database_url, described) = match (options.spawn, &options.database_url) {
-            (Spawn::Sqlite, _) => {
-                let file = directory.path().join("bench.db");
-                (None, None, format!("sqlite:{}", file.display()), "SQLite".to_owned())
-            }
-            (Spawn::Postgres, Some(url)) => {
-                let psql = Psql { program: "psql".into(), url: url.clone() };
-                (None, Some(psql), url.clone(), "PostgreSQL as given".to_owned())
-            }
-            (Spawn::Postgres, None) => {
-                let parent = options.directory.clone();
-                let started = tokio::task::spawn_blocking(|| Cluster::start(parent)).await;
-                let cluster = started.map_err(|_| BenchError::Panicked("cluster"))??;
-                let psql = Psql { program: cluster.psql(), url: cluster.url() };
-                let url = cluster.url();
-                (Some(cluster), Some(psql), url, "PostgreSQL, throwaway cluster, fsync on".to_owned())
-            }
-        };
+        let (cluster, psql, database_url, described) =
+            match (options.spawn.unwrap_or(Spawn::Sqlite), &options.database_url) {
+                (Spawn::Sqlite, _) => {
+                    let file = directory.path().join("bench.db");
+                    (None, None, format!("sqlite:{}", file.display()), "SQLite".to_owned())
+                }
+                (Spawn::Postgres, Some(url)) => {
+                    let psql = Psql { program: "psql".into(), url: url.clone() };
+                    (None, Some(psql), url.clone(), "PostgreSQL as given".to_owned())
+                }
+                (Spawn::Postgres, None) => {
+                    let parent = options.directory.clone();
+                    let started = tokio::task::spawn_blocking(|| Cluster::start(parent)).await;
+                    let cluster = started.map_err(|_| BenchError::Panicked("cluster"))??;
+                    let psql = Psql { program: cluster.psql(), url: cluster.url() };
+                    let url = cluster.url();
+                    (Some(cluster), Some(psql), url, "PostgreSQL, throwaway cluster, fsync on".to_owned())
+                }
+            };
         let program = match &options.program {
             Some(program) => program.clone(),
             None => std::env::current_exe().map_err(BenchError::io("finding this program's file"))?,

@@ -40,18 +40,17 @@ use std::process::ExitCode;
 
 pub use ceiling::measure as measure_ceiling;
 pub use error::{BenchError, Result};
-pub use options::{BenchOptions, Output, Spawn};
+pub use options::{BenchOptions, Output, Spawn, Target};
 pub use report::Report;
 pub use run::run;
 
 /// Does what the options ask for, prints the report, and answers 0 only if nothing was lost.
-pub async fn execute(options: BenchOptions) -> Result<ExitCode> {
+pub async fn execute(options: BenchOptions, output: Output) -> Result<ExitCode> {
     if options.loopback_receiver {
         let served = tokio::task::spawn_blocking(|| ceiling::receive(std::io::stdout())).await;
         served.map_err(|_| BenchError::Panicked("loopback receiver"))??;
         return Ok(ExitCode::SUCCESS);
     }
-    let output = options.output;
     let report = run(options).await?;
     match output {
         Output::Table => print!("{report}"),

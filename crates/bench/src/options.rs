@@ -16,22 +16,19 @@ const LONGEST_SECONDS: f64 = 1_800.0;
 #[derive(Debug, Clone, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct BenchOptions {
-    /// Drive this running server instead of starting one, e.g. `http://127.0.0.1:7678`
-    #[arg(long, value_name = "URL", conflicts_with_all = ["spawn", "nodes", "kill_every", "database_url"])]
-    pub server: Option<String>,
-    /// The API key for --server; it must be allowed to make topics and endpoints
-    #[arg(long, env = "POSTHASTE_KEY", hide_env_values = true, value_name = "KEY")]
-    pub key: Option<String>,
+    /// Which running server to drive. Not among these options, because `posthaste` has it for every command.
+    #[arg(skip)]
+    pub target: Target,
     /// Process ids of --server, to read processor time and memory from /proc
-    #[arg(long, value_name = "PID", value_delimiter = ',', requires = "server")]
+    #[arg(long, value_name = "PID", value_delimiter = ',')]
     pub server_pid: Vec<u32>,
     /// The process id of the database's first process, whose children count too
     #[arg(long, value_name = "PID")]
     pub database_pid: Option<u32>,
 
-    /// The store of the server that the benchmark starts
-    #[arg(long, value_enum, default_value_t = Spawn::Sqlite)]
-    pub spawn: Spawn,
+    /// The store of the server that the benchmark starts; without this and without --server it is sqlite
+    #[arg(long, value_enum)]
+    pub spawn: Option<Spawn>,
     /// With --spawn postgres: this database instead of a throwaway cluster
     #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
@@ -91,13 +88,20 @@ pub struct BenchOptions {
     /// Measure the bare POST rate between two plain processes before and after, and the ratio to it
     #[arg(long)]
     pub compare_loopback: bool,
-
-    /// How the report is printed
-    #[arg(long, value_enum, default_value_t = Output::Table)]
-    pub output: Output,
     /// Serve as the receiver of --compare-loopback; the benchmark starts itself so
     #[arg(long, hide = true)]
     pub loopback_receiver: bool,
+}
+
+/// A running server to drive instead of starting one.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Target {
+    /// Drive this running server instead of starting one, e.g. `http://127.0.0.1:7678`
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
+    /// The API key for --server; it must be allowed to make topics and endpoints
+    #[arg(long, env = "POSTHASTE_KEY", hide_env_values = true, value_name = "KEY")]
+    pub key: Option<String>,
 }
 
 /// Which store the started server has.
@@ -135,16 +139,37 @@ impl BenchOptions {
         if let Some(backlog) = self.backlog {
             within("--backlog", usize::try_from(backlog).unwrap_or(usize::MAX), 1, 50_000_000)?;
         }
-        let postgres = self.spawn == Spawn::Postgres;
+        self.check_target()?;
+        let request = self.batch * self.payload_bytes;
+        if request > 8 << 20 {
+            return refuse("--batch", format!("{request} payload bytes in one request; the API takes 8 MiB"));
+        }
+        Ok(())
+    }
+
+    /// A running server is driven as it is; a started one is shaped by its own options.
+    fn check_target(&self) -> Result<()> {
+        let postgres = self.spawn == Some(Spawn::Postgres);
+        let shaped = [
+            ("--spawn", self.spawn.is_some()),
+            ("--nodes", self.nodes > 1),
+            ("--kill-every", self.kill_every.is_some()),
+            ("--database-url", self.database_url.is_some()),
+        ];
+        if let (Some(_), Some((option, _))) = (&self.target.server, shaped.into_iter().find(|(_, given)| *given)) {
+            return refuse(option, "this is for a server that the benchmark starts; leave --server out".to_owned());
+        }
+        if self.target.server.is_none() && !self.server_pid.is_empty() {
+            return refuse(
+                "--server-pid",
+                "add --server; of a server that it starts the benchmark knows it".to_owned(),
+            );
+        }
         if self.nodes > 1 && !postgres {
             return refuse("--nodes", "a SQLite file has one server; add --spawn postgres".to_owned());
         }
         if self.database_url.is_some() && !postgres {
             return refuse("--database-url", "add --spawn postgres".to_owned());
-        }
-        let request = self.batch * self.payload_bytes;
-        if request > 8 << 20 {
-            return refuse("--batch", format!("{request} payload bytes in one request; the API takes 8 MiB"));
         }
         Ok(())
     }
@@ -196,19 +221,22 @@ mod tests {
     struct Program {
         #[command(flatten)]
         options: BenchOptions,
+        #[command(flatten)]
+        target: Target,
     }
 
     fn parse(line: &str) -> Result<BenchOptions, String> {
         let arguments = std::iter::once("bench").chain(line.split_whitespace());
         let program = Program::try_parse_from(arguments).map_err(|error| error.to_string())?;
-        program.options.check().map_err(|error| error.to_string())?;
-        Ok(program.options)
+        let options = BenchOptions { target: program.target, ..program.options };
+        options.check().map_err(|error| error.to_string())?;
+        Ok(options)
     }
 
     #[test]
     fn without_options_it_starts_a_server_on_sqlite() {
         let options = parse("").unwrap();
-        assert_eq!((options.spawn, options.payload_bytes, options.rate), (Spawn::Sqlite, 512, None));
+        assert_eq!((options.spawn, options.payload_bytes, options.rate), (None, 512, None));
     }
 
     #[test]

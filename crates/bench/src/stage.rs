@@ -75,7 +75,7 @@ impl Stage {
 
     /// Deletes at the server what was made there. A started server is thrown away whole.
     pub async fn clean(self, fleet: &Fleet) -> Result<()> {
-        if self.options.server.is_some() {
+        if self.options.target.server.is_some() {
             for path in self.made.iter().rev() {
                 fleet.api().delete(path).await?;
             }
