@@ -58,6 +58,19 @@ pub async fn a_failure_in_flight_leaves_the_delivery_cancelled(scene: &Scene) {
     }
 }
 
+pub async fn an_owner_is_told_what_was_cancelled_in_its_batches(scene: &Scene) {
+    let endpoint = scene.endpoint().await;
+    let group = scene.publish(vec![scene.draft(&[&endpoint; 3])]).await;
+    let id = group.messages[0].message.id;
+    scene.store.cancel_delivery(id.delivery(1), scene.at(2)).await.unwrap();
+    scene.store.cancel_delivery(id.delivery(3), scene.at(2)).await.unwrap();
+    let from = From::Batch(group.batch);
+    let sent = Owed { endpoint: endpoint.id, delivery: id.delivery(2), from, batch: group.batch };
+    let mut recorded = scene.record(vec![scene.attempted(&sent, 1, scene.first.number, Next::Succeeded)]).await;
+    recorded.cancelled.sort();
+    assert_eq!(recorded.cancelled, [id.delivery(1), id.delivery(3)], "they must not be sent");
+}
+
 pub async fn only_what_is_pending_is_cancelled(scene: &Scene) {
     let number = scene.first.number;
     let (succeeded, failed, cancelled) =

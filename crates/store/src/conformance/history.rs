@@ -251,3 +251,38 @@ pub async fn counts_follow_what_happens(scene: &Scene) {
     scene.store.record(scene.node(), &finished).await.unwrap();
     assert_eq!(scene.store.stats(None).await.unwrap().in_batches, 0);
 }
+
+/// A page's work is bounded, so it may come back short, but what there is comes in the end.
+pub async fn a_rare_match_is_found_behind_many_others(scene: &Scene) {
+    let endpoint = scene.endpoint().await;
+    let mut rare = scene.draft(&[&endpoint]).topic("order.rare");
+    rare.extras.metadata = notes(&[("k", "v")]);
+    let rare = scene.publish(vec![rare]).await.messages.remove(0).message;
+    let common = scene.draft(&[&endpoint]).waits(scene.at(60), WaitingFor::Schedule);
+    for _ in 0..11 {
+        scene.publish(vec![common.clone(); 500]).await;
+    }
+    let topic = Some("order.rare".parse().unwrap());
+    let tenant = Some(scene.tenant.clone());
+    let filter = DeliveryFilter { tenant: tenant.clone(), topic: topic.clone(), ..DeliveryFilter::default() };
+    assert_eq!(list(scene, &filter, 10).await.len(), 1);
+    let to_it = DeliveryFilter { endpoint: Some(endpoint.id), topic: topic.clone(), ..DeliveryFilter::default() };
+    assert_eq!(list(scene, &to_it, 10).await.len(), 1);
+    let by_note = MessageFilter {
+        tenant: tenant.clone(),
+        metadata: vec![("k".to_owned(), "v".to_owned())],
+        ..MessageFilter::default()
+    };
+    for filter in [MessageFilter { tenant, topic, ..MessageFilter::default() }, by_note] {
+        let (mut found, mut page) = (Vec::new(), Page::first(10));
+        loop {
+            let slice = scene.store.messages(&filter, page).await.unwrap();
+            found.extend(slice.items.into_iter().map(|message| message.id));
+            let Some(next) = slice.next else { break };
+            page.before = Some(next);
+        }
+        assert_eq!(found, [rare.id]);
+    }
+    let stats = scene.store.stats(None).await.unwrap();
+    assert_eq!((stats.waiting, stats.oldest_pending_at), (5_500, Some(rare.id.timestamp())));
+}

@@ -27,6 +27,7 @@ pub mod jobs;
 pub mod many_nodes;
 pub mod outbox;
 pub mod publishing;
+pub mod racing;
 pub mod recording;
 pub mod retention;
 mod scene;
@@ -155,6 +156,7 @@ macro_rules! conformance_tests {
                 a_waiting_delivery_is_cancelled
                 a_success_in_flight_wins_over_a_cancel
                 a_failure_in_flight_leaves_the_delivery_cancelled
+                an_owner_is_told_what_was_cancelled_in_its_batches
                 only_what_is_pending_is_cancelled
                 a_message_is_cancelled_with_all_that_is_pending
                 a_dead_letter_is_retried_with_a_fresh_schedule
@@ -172,6 +174,17 @@ macro_rules! conformance_tests {
                 an_endpoints_activity_is_counted_since_an_instant
                 one_tenants_history_is_not_anothers
                 counts_follow_what_happens
+                a_rare_match_is_found_behind_many_others
+            }
+            racing {
+                many_groups_at_once_are_all_committed
+                a_commit_and_its_repeat_are_one_commit
+                a_cancel_and_a_record_leave_one_place
+                a_retry_and_a_record_leave_one_place
+                a_publish_and_a_change_of_the_catalog_do_not_overlap
+                a_publish_and_a_take_over_do_not_overlap
+                of_two_creations_with_one_uid_one_is_refused
+                one_leader_comes_out_of_two_elections
             }
             jobs {
                 a_step_is_done_once_and_moves_the_cursor

@@ -303,7 +303,7 @@ impl Scene {
         self.delivery(id).await.placement
     }
 
-    /// Where it is, in a word; two reads of the same instant have to agree with it.
+    /// Where it is, in a word.
     pub(super) async fn word(&self, id: DeliveryId) -> &'static str {
         word(&self.place(id).await)
     }

@@ -212,7 +212,10 @@ impl Walk<'_> {
         let claimed = self.scene.claim_all(self.owner.node).await;
         let in_batches: Vec<DeliveryId> =
             self.known.iter().filter(|(_, known)| known.place == "batch").map(|(id, _)| *id).collect();
-        assert_eq!(left(&claimed), in_batches, "what is left is what is in no other place");
+        // An earlier walk in the same database has left some too.
+        let mut left = left(&claimed);
+        left.retain(|delivery| self.known.contains_key(delivery));
+        assert_eq!(left, in_batches, "what is left is what is in no other place");
         "take over"
     }
 
