@@ -45,12 +45,13 @@ pub use report::Report;
 pub use run::run;
 
 /// Does what the options ask for, prints the report, and answers 0 only if nothing was lost.
-pub async fn execute(options: BenchOptions, output: Output) -> Result<ExitCode> {
+pub async fn execute(options: BenchOptions) -> Result<ExitCode> {
     if options.loopback_receiver {
         let served = tokio::task::spawn_blocking(|| ceiling::receive(std::io::stdout())).await;
         served.map_err(|_| BenchError::Panicked("loopback receiver"))??;
         return Ok(ExitCode::SUCCESS);
     }
+    let output = options.output;
     let report = run(options).await?;
     match output {
         Output::Table => print!("{report}"),

@@ -16,8 +16,8 @@ const LONGEST_SECONDS: f64 = 1_800.0;
 #[derive(Debug, Clone, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct BenchOptions {
-    /// Which running server to drive. Not among these options, because `posthaste` has it for every command.
-    #[arg(skip)]
+    /// Which running server to drive.
+    #[command(flatten)]
     pub target: Target,
     /// Process ids of --server, to read processor time and memory from /proc
     #[arg(long, value_name = "PID", value_delimiter = ',')]
@@ -88,6 +88,9 @@ pub struct BenchOptions {
     /// Measure the bare POST rate between two plain processes before and after, and the ratio to it
     #[arg(long)]
     pub compare_loopback: bool,
+    /// How the report is printed
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
     /// Serve as the receiver of --compare-loopback; the benchmark starts itself so
     #[arg(long, hide = true)]
     pub loopback_receiver: bool,
@@ -221,16 +224,13 @@ mod tests {
     struct Program {
         #[command(flatten)]
         options: BenchOptions,
-        #[command(flatten)]
-        target: Target,
     }
 
     fn parse(line: &str) -> Result<BenchOptions, String> {
         let arguments = std::iter::once("bench").chain(line.split_whitespace());
         let program = Program::try_parse_from(arguments).map_err(|error| error.to_string())?;
-        let options = BenchOptions { target: program.target, ..program.options };
-        options.check().map_err(|error| error.to_string())?;
-        Ok(options)
+        program.options.check().map_err(|error| error.to_string())?;
+        Ok(program.options)
     }
 
     #[test]
