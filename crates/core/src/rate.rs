@@ -54,9 +54,14 @@ pub struct Bucket {
     limit: RateLimit,
     /// How long one token takes to come, in nanoseconds.
     interval: i128,
+    /// How much later than its token a send may come without losing it, beyond the burst; in nanoseconds.
+    late: i128,
     /// When it will be full again if nothing is taken, in nanoseconds since 1970.
     full_at: i128,
 }
+
+/// How late a sender may be in [`Bucket::unhurried`], in nanoseconds.
+const LATE: i128 = 20_000_000;
 
 impl Bucket {
     /// An empty bucket: the first token is there after `1 / per_second`.
@@ -64,7 +69,19 @@ impl Bucket {
         let rate = if limit.per_second.is_finite() { limit.per_second } else { MIN_PER_SECOND };
         #[expect(clippy::cast_possible_truncation, reason = "from 1,000 to 10¹⁴ by the clamp")]
         let interval = (1e9 / rate.clamp(MIN_PER_SECOND, MAX_PER_SECOND)).ceil() as i128;
-        let mut bucket = Self { limit, interval, full_at: 0 };
+        let mut bucket = Self { limit, interval, late: 0, full_at: 0 };
+        bucket.full_at = nanoseconds(now) + bucket.capacity();
+        bucket
+    }
+
+    /// An empty bucket for a sender that comes some milliseconds after it was told, as timers do: with a burst of one each
+    /// of them would be lost. It keeps a token for 20 milliseconds longer, and gives them by a fiftieth more slowly, so
+    /// that a second still sees no more than `burst + per_second`. A shorter time may see a fiftieth of `per_second` more
+    /// than by the bucket without that.
+    pub fn unhurried(limit: RateLimit, now: Timestamp) -> Self {
+        let mut bucket = Self::empty(limit, now);
+        bucket.interval += (bucket.interval * LATE).div_euclid(1_000_000_000) + 1;
+        bucket.late = LATE;
         bucket.full_at = nanoseconds(now) + bucket.capacity();
         bucket
     }
@@ -89,7 +106,7 @@ impl Bucket {
 
     /// How long an empty bucket takes to become full.
     fn capacity(&self) -> i128 {
-        self.interval * i128::from(self.limit.burst.max(1))
+        self.interval * i128::from(self.limit.burst.max(1)) + self.late
     }
 }
 
