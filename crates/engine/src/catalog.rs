@@ -29,7 +29,8 @@ pub struct EndpointView {
 }
 
 impl EndpointView {
-    fn new(endpoint: Endpoint) -> Self {
+    /// What matching and sending need of an endpoint.
+    pub(crate) fn new(endpoint: Endpoint) -> Self {
         // It was compiled before it was stored. One that only a newer version understands is left out: a delivery too
         // many can be dropped by its receiver, one too few is lost.
         let filter = endpoint.settings.filter.as_ref().and_then(|filter| Filter::compile(filter).ok());

@@ -2,26 +2,37 @@
 //!
 //! While one group commits, the next gathers behind it; under load groups grow, at rest each message goes at once. What
 //! is committed as ours goes straight to the dispatcher, from memory.
+//!
+//! Three committers stand side by side, so that none of them waits for another's locks: the narrow one for what is sent
+//! from memory, the wide one for great fan-outs, and one for messages of which something waits. What waits is written
+//! under its lane's lock, held to the commit; beside an endpoint that answers nothing, its neighbours must not notice.
+
+mod answer;
+mod batch;
+mod group;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use posthaste_core::delivery::Progress;
 use posthaste_core::filter::Payload;
-use posthaste_core::id::BatchId;
 use posthaste_core::message::MessageExtras;
-use posthaste_core::{Message, MessageId, Target, Tenant, Timestamp, TopicName, WaitingFor};
-use posthaste_store::queue::{BatchRow, From, IdempotencyKey, Owner, Wait};
-use posthaste_store::{Accepted, CatalogVersion, Group, NewMessage, Published, StoreError};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use posthaste_core::{MessageId, Tenant, Timestamp, TopicName};
+use posthaste_store::queue::{BATCH_SPAN, BatchRow, IdempotencyKey, Owner, Wait};
+use posthaste_store::{CatalogVersion, Group, Published, StoreError};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 
 use crate::Engine;
 use crate::addressing::{Addressing, Subject};
 use crate::catalog::{EndpointView, TenantView};
-use crate::dispatch::lane::Job;
+use crate::dispatch::Intake;
 use crate::error::{EngineError, Result};
-use crate::ingest::{Receipt, collide};
+use crate::ingest::{Receipt, STOPPING};
+use answer::{answer_one, key_in_progress, refuse, settle};
+use batch::Slot;
+use group::{build, direct, owner, rematch};
+pub use group::{order_of, place};
 
 /// The most targets of one group; a message with more has a committer of its own.
 pub const GROUP_TARGETS: usize = 500;
@@ -29,6 +40,8 @@ pub const GROUP_TARGETS: usize = 500;
 const GROUP_BYTES: usize = 1 << 20;
 /// How many messages may wait for a commit; then publishers are told that the queue is full.
 pub const QUEUE: usize = 8_192;
+/// How many great fan-outs may wait for a commit: each may be a million targets.
+const WIDE_QUEUE: usize = 64;
 /// How often a message whose key is held by a stuck neighbour is tried again.
 const BUSY_TRIES: u32 = 25;
 
@@ -45,6 +58,8 @@ pub struct Pending {
     pub matched: CatalogVersion,
     /// The endpoints that it is owed to.
     pub targets: Vec<Arc<EndpointView>>,
+    /// Those of them that wait in the database, by position.
+    pub waits: Vec<Wait>,
     /// The payload's content type.
     pub content_type: String,
     /// Not to be sent before.
@@ -67,23 +82,97 @@ impl Pending {
     }
 }
 
-/// Gathers groups and commits them, `width` at a time.
-pub async fn run(engine: Engine, mut queue: mpsc::Receiver<Pending>, width: usize) {
-    let slots = Arc::new(Semaphore::new(width));
+/// The queues before the committers.
+#[derive(Debug, Clone)]
+pub struct Queues {
+    narrow: mpsc::Sender<Pending>,
+    wide: mpsc::Sender<Pending>,
+    waiting: mpsc::Sender<Pending>,
+}
+
+/// What the committers read.
+#[derive(Debug)]
+pub struct Committers {
+    narrow: mpsc::Receiver<Pending>,
+    wide: mpsc::Receiver<Pending>,
+    waiting: mpsc::Receiver<Pending>,
+}
+
+/// Both ends of the queues.
+pub fn queues() -> (Queues, Committers) {
+    let (narrow, narrow_end) = mpsc::channel(QUEUE);
+    let (wide, wide_end) = mpsc::channel(WIDE_QUEUE);
+    let (waiting, waiting_end) = mpsc::channel(QUEUE);
+    let committers = Committers { narrow: narrow_end, wide: wide_end, waiting: waiting_end };
+    (Queues { narrow, wide, waiting }, committers)
+}
+
+impl Committers {
+    /// Starts them on the engine's tracker.
+    pub fn spawn(self, engine: &Engine) {
+        let tracker = &engine.0.tracker;
+        tracker.spawn(run(engine.clone(), self.narrow, engine.0.options.commit_width, Way::Narrow));
+        tracker.spawn(run(engine.clone(), self.wide, 1, Way::Other));
+        tracker.spawn(run(engine.clone(), self.waiting, 1, Way::Other));
+    }
+}
+
+/// Whether a committer hands on what waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// To the committer for it.
+    Narrow,
+    /// It takes everything.
+    Other,
+}
+
+impl Engine {
+    /// Queues a checked message for the committer that it belongs to.
+    pub(crate) fn submit(&self, mut pending: Pending) -> Result<()> {
+        place(&self.0.dispatch.gate(), &mut pending, self.0.clock.now());
+        let queues = &self.0.commit;
+        let queue = if pending.targets.len() > GROUP_TARGETS {
+            &queues.wide
+        } else if pending.waits.is_empty() {
+            &queues.narrow
+        } else {
+            &queues.waiting
+        };
+        queue.try_send(pending).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => EngineError::Busy {
+                detail: "the queue of accepted messages is full",
+                retry_after: Duration::from_secs(1),
+            },
+            mpsc::error::TrySendError::Closed(_) => STOPPING,
+        })
+    }
+}
+
+/// Gathers groups and commits them, `width` at a time, until the engine has stopped.
+async fn run(engine: Engine, mut queue: mpsc::Receiver<Pending>, width: usize, way: Way) {
+    let mut free: Vec<Slot> = (0..width).map(|_| Slot::default()).collect();
+    let mut running: JoinSet<Slot> = JoinSet::new();
     let mut carried: Option<Pending> = None;
     loop {
-        let first = match carried.take() {
-            Some(pending) => pending,
-            None => match queue.recv().await {
-                Some(pending) => pending,
-                None => return,
-            },
+        let first = tokio::select! {
+            biased;
+            // A commit that panicked takes its open batch with it: nobody can say what came into it.
+            Some(ended) = running.join_next() => { free.push(ended.unwrap_or_default()); continue }
+            () = std::future::ready(()), if carried.is_some() && !free.is_empty() => carried.take(),
+            pending = queue.recv(), if carried.is_none() && !free.is_empty() => pending,
+            () = engine.0.stopping.cancelled(), if free.iter().any(Slot::is_open) => None,
+            () = engine.0.stop_now.cancelled() => return,
+            // Batches that nothing joins any more are closed, also when nothing comes.
+            () = tokio::time::sleep(BATCH_SPAN / 2) => None,
         };
-        let Ok(slot) = slots.clone().acquire_owned().await else { return };
+        for slot in &mut free {
+            slot.close_if_over(&engine).await;
+        }
+        let (Some(first), Some(slot)) = (first, free.pop()) else { continue };
         let mut group = vec![first];
         carried = gather(&mut group, &mut queue);
-        let committing = engine.clone();
-        engine.0.tracker.spawn(async move { commit(committing, group, slot).await });
+        let committing = commit(engine.clone(), group, slot, way);
+        running.spawn(engine.0.tracker.track_future(committing));
     }
 }
 
@@ -106,12 +195,29 @@ fn gather(group: &mut Vec<Pending>, queue: &mut mpsc::Receiver<Pending>) -> Opti
     None
 }
 
+/// Whether two publishes may not share a group: their keys or uids collide.
+fn collide(one: &Pending, other: &Pending) -> bool {
+    if one.tenant != other.tenant {
+        return false;
+    }
+    let keys = (&one.idempotency, &other.idempotency);
+    let same_key = matches!(keys, (Some(a), Some(b)) if a.verb == b.verb && a.key == b.key);
+    let same_uid = one.extras.uid.is_some() && one.extras.uid == other.extras.uid;
+    same_key || same_uid
+}
+
 /// Commits one group to its end: committed, refused, or the lease lost.
-async fn commit(engine: Engine, group: Vec<Pending>, _slot: OwnedSemaphorePermit) {
+async fn commit(engine: Engine, mut group: Vec<Pending>, mut slot: Slot, way: Way) -> Slot {
+    if way == Way::Narrow {
+        hand_on(&engine, &mut group);
+    }
     let mut work = vec![group];
     let mut tries = 0;
     while let Some(group) = work.pop() {
-        let (group, answer) = attempt(&engine, group).await;
+        if group.is_empty() {
+            continue;
+        }
+        let (group, answer) = attempt(&engine, group, &mut slot).await;
         match answer {
             Ok(Ended::Done) => {}
             Ok(Ended::Busy(busy)) => {
@@ -127,16 +233,36 @@ async fn commit(engine: Engine, group: Vec<Pending>, _slot: OwnedSemaphorePermit
                     tokio::time::sleep(Duration::from_millis(20)).await;
                     work.extend(stuck.into_iter().map(|(_, pending)| vec![pending]));
                 }
-                let free: Vec<_> = free.into_iter().map(|(_, pending)| pending).collect();
-                if !free.is_empty() {
-                    work.push(free);
-                }
+                work.push(free.into_iter().map(|(_, pending)| pending).collect());
             }
             // One bad row must not take its neighbours with it.
             Err(EngineError::Internal(_)) if group.len() > 1 => {
                 work.extend(group.into_iter().map(|pending| vec![pending]));
             }
             Err(error) => refuse(group, &error),
+        }
+    }
+    slot
+}
+
+/// Looks again at what waits, since endpoints were blocked or freed meanwhile, and gives messages that now wait to the
+/// committer for them. If that one's queue is full they are committed here: late is better than refused.
+fn hand_on(engine: &Engine, group: &mut Vec<Pending>) {
+    let now = engine.0.clock.now();
+    {
+        let gate = engine.0.dispatch.gate();
+        for pending in group.iter_mut() {
+            place(&gate, pending, now);
+        }
+    }
+    if group.iter().all(|pending| pending.waits.is_empty()) {
+        return;
+    }
+    let (waiting, direct): (Vec<_>, Vec<_>) = group.drain(..).partition(|pending| !pending.waits.is_empty());
+    *group = direct;
+    for pending in waiting {
+        if let Err(refused) = engine.0.commit.waiting.try_send(pending) {
+            group.push(refused.into_inner());
         }
     }
 }
@@ -147,10 +273,10 @@ enum Ended {
 }
 
 /// Tries one group until the store says what became of it. Ids are minted once: a repeated call is the same commit.
-async fn attempt(engine: &Engine, mut pending: Vec<Pending>) -> (Vec<Pending>, Result<Ended>) {
+async fn attempt(engine: &Engine, mut pending: Vec<Pending>, slot: &mut Slot) -> (Vec<Pending>, Result<Ended>) {
     let Some(fence) = engine.0.lease.fence() else { return (pending, Err(EngineError::Unavailable)) };
     let now = engine.0.clock.now();
-    let ids: Vec<MessageId> = {
+    let mut ids: Vec<MessageId> = {
         let mut mint = engine.0.ids.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         pending.iter().map(|_| mint.mint(now)).collect()
     };
@@ -158,6 +284,7 @@ async fn attempt(engine: &Engine, mut pending: Vec<Pending>) -> (Vec<Pending>, R
     // A group whose COMMIT is in doubt is repeated exactly as it was: made anew it might place a target elsewhere than
     // the commit that landed did.
     let mut in_doubt: Option<Group> = None;
+    let mut doubted = false;
     loop {
         let group = match in_doubt.take() {
             Some(group) => group,
@@ -167,12 +294,27 @@ async fn attempt(engine: &Engine, mut pending: Vec<Pending>) -> (Vec<Pending>, R
                     Ok(matched) => matched,
                     Err((pending, error)) => return (pending, Err(error)),
                 };
-                build(engine, &pending, &ids)
+                ids.truncate(pending.len());
+                let owner = owner(engine, &mut pending);
+                let direct = direct(&pending);
+                let (batch, row) = match owner {
+                    Owner::Publisher => slot.batch_for(engine, fence.node, &ids, direct).await,
+                    Owner::Nobody => Slot::default().batch_for(engine, fence.node, &ids, direct).await,
+                };
+                build(&pending, &ids, batch, row, owner)
             }
         };
         match engine.0.store.publish(fence.node, &group).await {
             Ok(Published::Committed(answers)) => {
-                settle(engine, pending, group, answers);
+                let shared = group.owner == Owner::Publisher && !doubted && !engine.is_stopping();
+                let (batch, row) = (group.batch, group.row);
+                let state = if shared && row == BatchRow::Insert { Intake::Opens } else { Intake::Joins };
+                let taken = settle(engine, pending, group, answers, fence, state);
+                if shared && taken > 0 {
+                    slot.joined(batch, fence.node, taken);
+                } else if row == BatchRow::Exists {
+                    slot.close(engine).await;
+                }
                 return (Vec::new(), Ok(Ended::Done));
             }
             Ok(Published::CatalogMoved) => {
@@ -184,175 +326,22 @@ async fn attempt(engine: &Engine, mut pending: Vec<Pending>) -> (Vec<Pending>, R
             Ok(Published::KeysBusy(busy)) => return (pending, Ok(Ended::Busy(busy))),
             Err(StoreError::Unavailable(error)) => {
                 tracing::warn!(%error, messages = pending.len(), "a commit is in doubt; it is repeated");
-                in_doubt = Some(group);
                 if engine.0.lease.fence() != Some(fence) || engine.0.stop_now.is_cancelled() {
+                    if group.row == BatchRow::Exists {
+                        slot.abandon();
+                    }
                     return (pending, Err(EngineError::Unavailable));
                 }
+                (in_doubt, doubted) = (Some(group), true);
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(1));
             }
-            Err(error) => return (pending, Err(error.into())),
-        }
-    }
-}
-
-/// Matches again what was matched with another version; what no longer can be accepted is answered and left out.
-async fn rematch(
-    engine: &Engine,
-    pending: Vec<Pending>,
-    version: CatalogVersion,
-) -> std::result::Result<Vec<Pending>, (Vec<Pending>, EngineError)> {
-    if pending.iter().all(|one| one.matched == version) {
-        return Ok(pending);
-    }
-    let mut matched = Vec::with_capacity(pending.len());
-    let mut rest = pending.into_iter();
-    while let Some(mut one) = rest.next() {
-        if one.matched != version {
-            match engine.0.catalog.view(&one.tenant).await {
-                Ok((view, valid_at)) => match one.targets_in(&view) {
-                    Ok(targets) => (one.targets, one.matched) = (targets, valid_at),
-                    Err(error) => {
-                        answer_one(one, Err(error));
-                        continue;
-                    }
-                },
-                Err(error) => {
-                    matched.push(one);
-                    matched.extend(rest);
-                    return Err((matched, error.into()));
+            Err(error) => {
+                if doubted {
+                    slot.abandon();
                 }
+                return (pending, Err(error.into()));
             }
         }
-        matched.push(one);
-    }
-    Ok(matched)
-}
-
-fn build(engine: &Engine, pending: &[Pending], ids: &[MessageId]) -> Group {
-    let now = engine.0.clock.now();
-    let batch = BatchId::from_bits(ids.first().map_or(0, |id| id.bits()));
-    let messages = pending.iter().zip(ids).map(|(one, id)| new_message(engine, one, *id, batch, now)).collect();
-    let owner = if engine.0.dispatch.has_room() { Owner::Publisher } else { Owner::Nobody };
-    let matched = pending.iter().map(|one| one.matched).min().unwrap_or_default();
-    Group { batch, row: BatchRow::Insert, consumes: Vec::new(), owner, matched, messages }
-}
-
-fn new_message(engine: &Engine, one: &Pending, id: MessageId, batch: BatchId, now: Timestamp) -> NewMessage {
-    let targets: Vec<Target> = one.targets.iter().map(|view| view.target()).collect();
-    let mut waits = Vec::new();
-    for (position, view) in (1u32..).zip(&one.targets) {
-        let wait = if one.deliver_at.is_some_and(|at| at > now) {
-            one.deliver_at.map(|at| (at, WaitingFor::Schedule))
-        } else if view.endpoint.state.sends() {
-            engine.0.dispatch.blocked(view.endpoint.id, now)
-        } else {
-            Some((now, WaitingFor::EndpointPaused))
-        };
-        if let Some((due_at, waiting_for)) = wait {
-            waits.push(Wait { position, due_at, waiting_for, order: 0 });
-        }
-    }
-    let message = Message {
-        id,
-        tenant: one.tenant.clone(),
-        topic: one.topic.clone(),
-        content_type: one.content_type.clone(),
-        targets,
-        batch,
-        deliver_at: one.deliver_at,
-        extras: one.extras.clone(),
-    };
-    let idempotency = one.idempotency.clone();
-    NewMessage { message: Arc::new(message), payload: one.payload.clone(), idempotency, waits }
-}
-
-/// Hands what was committed to the dispatcher, then answers the publishers.
-fn settle(engine: &Engine, pending: Vec<Pending>, group: Group, answers: Vec<Accepted>) {
-    let now = engine.0.clock.now();
-    if group.owner == Owner::Publisher {
-        dispatch(engine, &pending, &group, &answers, now);
-    } else {
-        engine.0.unclaimed.notify_one();
-    }
-    if group.messages.iter().any(|new| !new.waits.is_empty()) {
-        let due = group.messages.iter().flat_map(|new| &new.waits).map(|wait| wait.due_at).min();
-        engine.0.drain_hint.by(due.unwrap_or(now));
-    }
-    for ((one, new), answer) in pending.into_iter().zip(group.messages).zip(answers) {
-        let receipt = receipt(&one, &new.message, answer);
-        if receipt.as_ref().is_ok_and(|receipt| !receipt.duplicate) {
-            engine.0.metrics.accepted.inc();
-        }
-        answer_one(one, receipt);
-    }
-}
-
-fn dispatch(engine: &Engine, pending: &[Pending], group: &Group, answers: &[Accepted], now: Timestamp) {
-    let mut jobs = Vec::new();
-    let mut windows = Vec::new();
-    for ((one, new), answer) in pending.iter().zip(&group.messages).zip(answers) {
-        if *answer != Accepted::New {
-            continue;
-        }
-        let mut waits = new.waits.iter().map(|wait| wait.position).peekable();
-        for (position, view) in (1u32..).zip(&one.targets) {
-            if waits.next_if_eq(&position).is_some() {
-                continue;
-            }
-            windows.push(view.endpoint.settings.max_in_flight);
-            jobs.push(Job {
-                delivery: new.message.id.delivery(position),
-                endpoint: view.endpoint.id,
-                message: new.message.clone(),
-                payload: Some(new.payload.clone()),
-                from: From::Batch(group.batch),
-                progress: Progress::default(),
-            });
-        }
-    }
-    engine.0.dispatch.add_batch(group.batch, jobs.into_iter().zip(windows).collect(), now);
-    engine.pump();
-}
-
-fn receipt(one: &Pending, message: &Message, answer: Accepted) -> Result<Receipt> {
-    let deliveries = u32::try_from(message.targets.len()).ok();
-    let accepted =
-        |id, topic, deliveries, duplicate| Ok(Receipt { id, tenant: one.tenant.clone(), topic, deliveries, duplicate });
-    match answer {
-        Accepted::New => accepted(message.id, one.topic.clone(), deliveries, false),
-        Accepted::Duplicate { original, same_request: true, topic, deliveries } => {
-            accepted(original, topic, deliveries, true)
-        }
-        Accepted::Duplicate { original, .. } => Err(EngineError::invalid(
-            "/idempotency_key",
-            format!("this key was used for another request, which became {original}: use a new key"),
-        )),
-        Accepted::UidTaken(other) => Err(EngineError::Conflict {
-            code: "uid_taken",
-            detail: format!("this uid is taken by {other}: use another, or an idempotency_key to repeat a publish"),
-        }),
-    }
-}
-
-fn refuse(group: Vec<Pending>, error: &EngineError) {
-    for pending in group {
-        let error = match error {
-            EngineError::Internal(detail) => EngineError::Internal(detail.clone()),
-            _ => EngineError::Unavailable,
-        };
-        answer_one(pending, Err(error));
-    }
-}
-
-fn answer_one(pending: Pending, answer: Result<Receipt>) {
-    // A publisher that has gone away hears nothing; its message is committed all the same.
-    let _ = pending.reply.send(answer);
-}
-
-fn key_in_progress() -> EngineError {
-    EngineError::Conflict {
-        code: "idempotency_key_in_progress",
-        detail: "the first request with this idempotency key is still under way: repeat this one later".to_owned(),
     }
 }

@@ -1,21 +1,29 @@
-//! Which delivery is sent next: lanes in memory, windows, breakers, fairness.
+//! Which delivery is sent next: endpoints in memory, their windows, limits and breakers, fairness.
 //!
 //! What a group commit stored as this node's own comes straight here, from memory. What waits in `due` is read by
 //! `drain` and comes here too. Nothing here does IO: the lock is held for bookkeeping alone, never across an await.
 
 pub mod breaker;
 pub mod fair;
-pub mod lane;
+pub mod job;
+pub mod order;
+pub mod outlet;
+pub mod pace;
+pub mod reading;
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use posthaste_core::delivery::{DeliveryStatus, Next};
+use posthaste_core::endpoint::OnFailed;
 use posthaste_core::id::BatchId;
 use posthaste_core::{DeliveryId, EndpointId, Tenant, Timestamp, WaitingFor};
-use posthaste_store::queue::From;
+use posthaste_store::Settled;
+use tokio::sync::Notify;
 
 use fair::FairQueue;
-use lane::{Cursor, Job, Lane, Room};
+use job::Job;
+use outlet::{Outlet, Start, Terms};
 
 /// Bounds of what a node holds at once.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +34,7 @@ pub struct Limits {
     pub memory_bytes: usize,
 }
 
-/// How an exchange ended, as far as its endpoint's lane is concerned.
+/// How an exchange ended, as far as its endpoint is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// With a success code.
@@ -37,41 +45,94 @@ pub enum Ended {
     Unsent,
 }
 
-/// What a lane's owner has to do after an exchange ended.
+/// What became of a delivery, as far as those behind it in its order are concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passage {
+    /// It will not come again: the next may go.
+    Free,
+    /// It keeps its place, or holds its lane.
+    Shut,
+}
+
+impl Passage {
+    /// What follows from what is recorded of it.
+    pub fn after(settled: &Settled) -> Self {
+        match settled.next {
+            Next::Wait { .. } => Self::Shut,
+            Next::Close { status: DeliveryStatus::Failed, .. } if settled.on_failed == OnFailed::Hold => Self::Shut,
+            Next::Succeeded | Next::Close { .. } => Self::Free,
+        }
+    }
+}
+
+/// Whether a group's deliveries open a batch in memory that further groups join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intake {
+    /// They do: it stays until it is closed.
+    Opens,
+    /// They join one that is open, or stand alone.
+    Joins,
+}
+
+/// What an endpoint's sender has to do after an exchange ended.
 #[derive(Debug, Default)]
 pub struct Aftermath {
-    /// The breaker opened until this instant, and these jobs left the lane: those of batches move to `due`.
+    /// The breaker opened until this instant, and these jobs left memory: they belong to batches and move to `due`.
     pub opened: Option<(Timestamp, Vec<Job>)>,
     /// `Some` if the endpoint began to fail (`Some(since)`) or recovered (`None`).
     pub health: Option<Option<Timestamp>>,
     /// Since when every attempt has failed.
     pub failing_since: Option<Timestamp>,
-    /// The lane has room for rows of `due` that were left unread.
+    /// There is room for rows of `due` that were left unread.
     pub hungry: bool,
 }
 
 #[derive(Debug, Default)]
+struct Batch {
+    left: u32,
+    open: bool,
+}
+
+#[derive(Debug, Default)]
 struct State {
-    lanes: HashMap<EndpointId, Lane>,
+    /// The membership under which everything here came ([`crate::lease::Fence::epoch`]); 0: none.
+    epoch: u64,
+    outlets: HashMap<EndpointId, Outlet>,
     fair: FairQueue,
-    batches: HashMap<BatchId, u32>,
+    /// Endpoints that wait for nothing but a token, by when it comes.
+    paced: BTreeSet<(Timestamp, EndpointId)>,
+    batches: HashMap<BatchId, Batch>,
     in_flight: usize,
     in_flight_by_tenant: HashMap<Tenant, usize>,
     memory_bytes: usize,
     stopped: bool,
+    /// Rung when the first of `paced` has become another one.
+    pace: Arc<Notify>,
 }
 
-/// The lanes of one node.
+/// What one node has in memory.
 #[derive(Debug)]
 pub struct Dispatcher {
     limits: Limits,
     state: Mutex<State>,
+    pace: Arc<Notify>,
+}
+
+/// Asks about several endpoints at once.
+pub struct Gate<'a>(MutexGuard<'a, State>);
+
+impl Gate<'_> {
+    /// What a message accepted now would wait for at this endpoint, if it should wait in the database.
+    pub fn blocked(&self, endpoint: EndpointId, now: Timestamp) -> Option<(Timestamp, WaitingFor)> {
+        self.0.outlets.get(&endpoint)?.blocked(now)
+    }
 }
 
 impl Dispatcher {
     /// An empty one.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, state: Mutex::default() }
+        let state = State::default();
+        Self { limits, pace: state.pace.clone(), state: Mutex::new(state) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -83,90 +144,66 @@ impl Dispatcher {
         self.state().memory_bytes < self.limits.memory_bytes
     }
 
-    /// What a message accepted now would wait for at this endpoint, if it should wait in the database.
-    pub fn blocked(&self, endpoint: EndpointId, now: Timestamp) -> Option<(Timestamp, WaitingFor)> {
-        self.state().lanes.get(&endpoint)?.blocked(now)
+    /// Asks about endpoints, with everything held still until it is dropped.
+    pub fn gate(&self) -> Gate<'_> {
+        Gate(self.state())
     }
 
-    /// Takes the jobs of a batch that is this node's, each with its endpoint's window.
-    pub fn add_batch(&self, batch: BatchId, jobs: Vec<(Job, u32)>, now: Timestamp) {
-        if jobs.is_empty() {
+    /// Begins under a new membership.
+    pub fn join(&self, epoch: u64) {
+        self.clear();
+        self.state().epoch = epoch;
+    }
+
+    /// Takes jobs of a batch that is this node's, each with its endpoint's terms; nothing, if it was another membership's.
+    pub fn add_batch(&self, batch: BatchId, epoch: u64, jobs: Vec<(Job, Terms)>, intake: Intake, now: Timestamp) {
+        let mut state = self.state();
+        if jobs.is_empty() || state.epoch != epoch {
             return;
         }
+        let known = state.batches.entry(batch).or_insert(Batch { left: 0, open: intake == Intake::Opens });
+        known.left = known.left.saturating_add(u32::try_from(jobs.len()).unwrap_or(u32::MAX));
+        for (job, terms) in jobs {
+            state.add(job, terms, now);
+        }
+    }
+
+    /// Nothing joins this batch any more; says whether nothing of it is left.
+    pub fn close_batch(&self, batch: BatchId) -> bool {
         let mut state = self.state();
-        *state.batches.entry(batch).or_default() += u32::try_from(jobs.len()).unwrap_or(u32::MAX);
-        for (job, window) in jobs {
-            state.add(job, window, now);
+        let Some(known) = state.batches.get_mut(&batch) else { return false };
+        known.open = false;
+        let last = known.left == 0;
+        if last {
+            state.batches.remove(&batch);
         }
+        last
     }
 
-    /// Takes rows read from `due`, leaving out those already here. Says how the pass goes on.
-    pub fn add_due(
-        &self,
-        endpoint: EndpointId,
-        tenant: &Tenant,
-        jobs: Vec<Job>,
-        window: u32,
-        cursor: Cursor,
-        now: Timestamp,
-    ) {
+    /// A delivery of a batch is about to be recorded; says whether the batch ends with it.
+    pub fn leaves_batch(&self, batch: BatchId) -> bool {
         let mut state = self.state();
-        for job in jobs {
-            let lane = state.lanes.entry(endpoint).or_insert_with(|| Lane::new(tenant.clone(), now));
-            if lane.held.insert(job.delivery) {
-                state.add(job, window, now);
-            }
+        let Some(known) = state.batches.get_mut(&batch) else { return false };
+        known.left = known.left.saturating_sub(1);
+        let last = known.left == 0 && !known.open;
+        if last {
+            state.batches.remove(&batch);
         }
-        if cursor.more {
-            state.lanes.entry(endpoint).or_insert_with(|| Lane::new(tenant.clone(), now)).cursor = cursor;
-        } else if let Some(lane) = state.lanes.get_mut(&endpoint) {
-            lane.cursor = cursor;
-        }
-        state.forget_if_idle(endpoint);
+        last
     }
 
-    /// How many rows of an endpoint's `due` there is room for, and where its reading stands.
-    pub fn room(&self, endpoint: EndpointId, window: u32, now: Timestamp) -> Room {
-        let mut state = self.state();
-        match state.lanes.get_mut(&endpoint) {
-            Some(lane) => {
-                lane.window = window;
-                let held = u32::try_from(lane.held.len()).unwrap_or(u32::MAX);
-                Room { free: lane.room(now), held, cursor: lane.cursor }
-            }
-            None => Room { free: Lane::fresh_room(window), held: 0, cursor: Cursor::default() },
-        }
-    }
-
-    /// A lane has no room now: notes that rows were left unread, so that it is [`Self::hungry`] when it has.
-    pub fn leave_unread(&self, endpoint: EndpointId, writes: i64) {
-        if let Some(lane) = self.state().lanes.get_mut(&endpoint)
-            && !lane.cursor.more
-        {
-            lane.cursor = Cursor { after: None, more: true, writes: (writes >= 0).then_some(writes) };
-        }
-    }
-
-    /// Lists lanes again that have something to send and that nothing has listed since they were stopped: their
-    /// breaker's pause is over.
+    /// Lists endpoints again that have something to send and that nothing has listed since they were stopped: their
+    /// breaker's pause is over. Forgets those of which nothing is worth keeping.
     pub fn relist(&self, now: Timestamp) {
         let mut state = self.state();
-        let waiting = |(id, lane): (&EndpointId, &Lane)| (!lane.listed && lane.may_start(now)).then_some(*id);
-        let waiting: Vec<EndpointId> = state.lanes.iter().filter_map(waiting).collect();
+        let waiting = |(id, outlet): (&EndpointId, &Outlet)| {
+            (!outlet.listed && (outlet.start(now) == Start::Now || outlet.is_idle(now))).then_some(*id)
+        };
+        let waiting: Vec<EndpointId> = state.outlets.iter().filter_map(waiting).collect();
         for endpoint in waiting {
             state.list(endpoint, now);
+            state.forget_if_idle(endpoint, now);
         }
-    }
-
-    /// Endpoints whose `due` rows were not all read and that have room again.
-    pub fn hungry(&self, now: Timestamp) -> Vec<(EndpointId, Tenant)> {
-        let state = self.state();
-        state
-            .lanes
-            .iter()
-            .filter(|(_, lane)| lane.is_hungry(now))
-            .map(|(id, lane)| (*id, lane.tenant.clone()))
-            .collect()
     }
 
     /// The next job to send, if one may start. Its exchange counts as in flight from here until [`Self::ended`].
@@ -182,16 +219,18 @@ impl Dispatcher {
             let free = self.limits.in_flight.saturating_sub(state.in_flight);
             let by_tenant = &state.in_flight_by_tenant;
             let (tenant, endpoint) = state.fair.pop(|tenant| by_tenant.get(tenant).copied().unwrap_or(0) < free)?;
-            let Some(lane) = state.lanes.get_mut(&endpoint) else { continue };
-            lane.listed = false;
-            if !lane.may_start(now) {
+            let Some(outlet) = state.outlets.get_mut(&endpoint) else { continue };
+            outlet.listed = false;
+            if outlet.start(now) != Start::Now || outlet.bucket.as_mut().is_some_and(|bucket| bucket.take(now).is_err())
+            {
+                state.list(endpoint, now);
                 continue;
             }
-            let Some(job) = lane.queue.pop_front() else { continue };
-            if lane.in_flight == 0 {
-                lane.moved_at = now;
+            let Some(job) = outlet.queue.pop_front() else { continue };
+            if outlet.in_flight == 0 {
+                outlet.moved_at = now;
             }
-            lane.in_flight += 1;
+            outlet.in_flight += 1;
             state.in_flight += 1;
             *state.in_flight_by_tenant.entry(tenant.clone()).or_default() += 1;
             state.fair.charge(&tenant, job.weight());
@@ -201,11 +240,10 @@ impl Dispatcher {
     }
 
     /// An exchange ended (or was not made): its place is free.
-    pub fn ended(&self, job: &Job, ended: Ended, now: Timestamp) -> Aftermath {
+    pub fn ended(&self, job: &Job, ended: Ended, passage: Passage, now: Timestamp) -> Aftermath {
         let mut state = self.state();
         let state = &mut *state;
         state.in_flight = state.in_flight.saturating_sub(1);
-        state.memory_bytes = state.memory_bytes.saturating_sub(job.weight());
         if let Some(count) = state.in_flight_by_tenant.get_mut(&job.message.tenant) {
             *count = count.saturating_sub(1);
             if *count == 0 {
@@ -213,101 +251,92 @@ impl Dispatcher {
             }
         }
         let mut aftermath = Aftermath::default();
-        let Some(lane) = state.lanes.get_mut(&job.endpoint) else { return aftermath };
-        lane.in_flight = lane.in_flight.saturating_sub(1);
-        lane.moved_at = now;
+        if job.epoch != state.epoch {
+            // It came under a membership that is lost, and what is here now knows nothing of it.
+            return aftermath;
+        }
+        state.memory_bytes = state.memory_bytes.saturating_sub(job.weight());
+        let Some(outlet) = state.outlets.get_mut(&job.endpoint) else { return aftermath };
+        outlet.in_flight = outlet.in_flight.saturating_sub(1);
+        outlet.moved_at = now;
+        if job.order != 0 {
+            let left: usize = outlet.pass(job, passage).iter().map(Job::weight).sum();
+            state.memory_bytes = state.memory_bytes.saturating_sub(left);
+        }
         match ended {
             Ended::Unsent => {}
             Ended::Well => {
-                lane.breaker.succeeded();
-                if lane.failing_since.take().is_some() {
+                outlet.breaker.succeeded();
+                if outlet.failing_since.take().is_some() {
                     aftermath.health = Some(None);
                 }
             }
             Ended::Badly => {
-                if lane.failing_since.is_none() {
-                    lane.failing_since = Some(now);
+                if outlet.failing_since.is_none() {
+                    outlet.failing_since = Some(now);
                     aftermath.health = Some(Some(now));
                 }
-                aftermath.failing_since = lane.failing_since;
-                if let Some(until) = lane.breaker.failed(now) {
-                    let spilled: Vec<Job> = lane.queue.drain(..).collect();
-                    for spilled in &spilled {
-                        if matches!(spilled.from, From::Due { .. }) {
-                            lane.held.remove(&spilled.delivery);
-                        }
-                        state.memory_bytes = state.memory_bytes.saturating_sub(spilled.weight());
-                    }
-                    lane.cursor = Cursor::default();
-                    aftermath.opened = Some((until, spilled));
+                aftermath.failing_since = outlet.failing_since;
+                if let Some(until) = outlet.breaker.failed(now) {
+                    let (batches, weight) = outlet.let_go();
+                    state.memory_bytes = state.memory_bytes.saturating_sub(weight);
+                    aftermath.opened = Some((until, batches.into()));
                 }
             }
         }
-        aftermath.hungry = lane.is_hungry(now);
+        let low = |outlet: &Outlet| outlet.orders.get(&job.order).is_some_and(order::Order::is_hungry);
+        aftermath.hungry = outlet.is_hungry(now) || (job.order != 0 && low(outlet));
         state.list(job.endpoint, now);
-        state.forget_if_idle(job.endpoint);
+        state.forget_if_idle(job.endpoint, now);
         aftermath
     }
 
     /// Notes since when an endpoint was failing before this node knew it.
     pub fn recall_failing(&self, endpoint: EndpointId, since: Timestamp) {
-        if let Some(lane) = self.state().lanes.get_mut(&endpoint) {
-            lane.failing_since = Some(lane.failing_since.map_or(since, |known| known.min(since)));
+        if let Some(outlet) = self.state().outlets.get_mut(&endpoint) {
+            outlet.failing_since = Some(outlet.failing_since.map_or(since, |known| known.min(since)));
         }
     }
 
     /// Forgets how an endpoint has been doing: somebody says that it is well.
     pub fn reset(&self, endpoint: EndpointId) {
-        if let Some(lane) = self.state().lanes.get_mut(&endpoint) {
-            lane.breaker.succeeded();
-            lane.failing_since = None;
-        }
-    }
-
-    /// A delivery of a batch is about to be recorded; says whether it is the batch's last.
-    pub fn leaves_batch(&self, batch: BatchId) -> bool {
-        let mut state = self.state();
-        let Some(left) = state.batches.get_mut(&batch) else { return false };
-        *left = left.saturating_sub(1);
-        let last = *left == 0;
-        if last {
-            state.batches.remove(&batch);
-        }
-        last
-    }
-
-    /// Rows of `due` that were recorded: memory holds them no more.
-    pub fn recorded(&self, rows: impl Iterator<Item = (EndpointId, DeliveryId)>) {
-        let mut state = self.state();
-        for (endpoint, delivery) in rows {
-            if let Some(lane) = state.lanes.get_mut(&endpoint) {
-                lane.held.remove(&delivery);
-                state.forget_if_idle(endpoint);
-            }
+        if let Some(outlet) = self.state().outlets.get_mut(&endpoint) {
+            outlet.breaker.succeeded();
+            outlet.failing_since = None;
         }
     }
 
     /// Takes cancelled deliveries out of the queues and returns those that were there; one in flight goes on.
-    pub fn withdraw(&self, cancelled: &[DeliveryId]) -> Vec<Job> {
+    pub fn withdraw(&self, cancelled: &[DeliveryId], now: Timestamp) -> Vec<Job> {
         if cancelled.is_empty() {
             return Vec::new();
         }
         let cancelled: std::collections::HashSet<_> = cancelled.iter().collect();
         let mut state = self.state();
-        let state = &mut *state;
         let mut withdrawn = Vec::new();
-        for lane in state.lanes.values_mut() {
-            let (gone, kept): (VecDeque<Job>, _) =
-                lane.queue.drain(..).partition(|job| cancelled.contains(&job.delivery));
-            lane.queue = kept;
-            for job in &gone {
-                lane.held.remove(&job.delivery);
+        let mut touched = Vec::new();
+        for (endpoint, outlet) in &mut state.outlets {
+            let before = withdrawn.len();
+            outlet.withdraw(&cancelled, &mut withdrawn);
+            if withdrawn.len() > before {
+                touched.push(*endpoint);
             }
-            withdrawn.extend(gone);
         }
         let weight: usize = withdrawn.iter().map(Job::weight).sum();
         state.memory_bytes = state.memory_bytes.saturating_sub(weight);
+        for endpoint in touched {
+            state.list(endpoint, now);
+            state.forget_if_idle(endpoint, now);
+        }
         withdrawn
+    }
+
+    /// Takes what belongs to batches and has not been sent out of the queues: the engine stops.
+    pub fn unsent(&self) -> Vec<Job> {
+        let mut state = self.state();
+        let unsent = state.outlets.values_mut().flat_map(|outlet| outlet.let_go().0).collect();
+        state.memory_bytes = 0;
+        unsent
     }
 
     /// Forgets everything: the lease is lost, and all of it belongs to others.
@@ -315,7 +344,8 @@ impl Dispatcher {
         let mut state = self.state();
         let in_flight = state.in_flight;
         let by_tenant = std::mem::take(&mut state.in_flight_by_tenant);
-        *state = State { in_flight, in_flight_by_tenant: by_tenant, stopped: state.stopped, ..State::default() };
+        let (stopped, pace) = (state.stopped, state.pace.clone());
+        *state = State { in_flight, in_flight_by_tenant: by_tenant, stopped, pace, ..State::default() };
     }
 
     /// Starts nothing more.
@@ -328,57 +358,26 @@ impl Dispatcher {
         let state = self.state();
         (state.in_flight, state.memory_bytes)
     }
-
-    /// Endpoints of which something is in memory and whose shard is in the set asked for.
-    pub fn busy_in_shard(&self, shard: u8) -> bool {
-        self.state().lanes.iter().any(|(id, lane)| id.shard() == shard && !lane.held.is_empty())
-    }
-
-    /// Drops the queued `due` rows of a shard that is given back; those in flight end here.
-    pub fn leave_shard(&self, shard: u8) {
-        let mut state = self.state();
-        let state = &mut *state;
-        for (id, lane) in &mut state.lanes {
-            if id.shard() != shard {
-                continue;
-            }
-            lane.cursor = Cursor::default();
-            let (gone, kept): (VecDeque<Job>, _) =
-                lane.queue.drain(..).partition(|job| matches!(job.from, From::Due { .. }));
-            lane.queue = kept;
-            for job in gone {
-                lane.held.remove(&job.delivery);
-                state.memory_bytes = state.memory_bytes.saturating_sub(job.weight());
-            }
-        }
-    }
 }
 
 impl State {
-    fn add(&mut self, job: Job, window: u32, now: Timestamp) {
+    fn outlet(&mut self, endpoint: EndpointId, tenant: &Tenant, now: Timestamp) -> &mut Outlet {
+        self.outlets.entry(endpoint).or_insert_with(|| Outlet::new(tenant.clone(), now))
+    }
+
+    fn add(&mut self, job: Job, terms: Terms, now: Timestamp) {
         self.memory_bytes += job.weight();
         let endpoint = job.endpoint;
-        let lane = self.lanes.entry(endpoint).or_insert_with(|| Lane::new(job.message.tenant.clone(), now));
-        lane.window = window;
-        lane.queue.push_back(job);
+        let outlet = self.outlets.entry(endpoint).or_insert_with(|| Outlet::new(job.message.tenant.clone(), now));
+        outlet.agree(terms, now);
+        outlet.queue.push_back(job);
         self.list(endpoint, now);
     }
 
-    /// Lists a lane that may start an exchange and is not listed yet.
-    fn list(&mut self, endpoint: EndpointId, now: Timestamp) {
-        if let Some(lane) = self.lanes.get_mut(&endpoint)
-            && !lane.listed
-            && lane.may_start(now)
-        {
-            lane.listed = true;
-            self.fair.push(&lane.tenant, endpoint);
-        }
-    }
-
-    fn forget_if_idle(&mut self, endpoint: EndpointId) {
-        // A listed lane stays until the fair queue has passed it, lest it be listed twice.
-        if self.lanes.get(&endpoint).is_some_and(|lane| lane.is_idle() && !lane.listed) {
-            self.lanes.remove(&endpoint);
+    fn forget_if_idle(&mut self, endpoint: EndpointId, now: Timestamp) {
+        // A listed one stays until the fair queue has passed it, lest it be listed twice.
+        if self.outlets.get(&endpoint).is_some_and(|outlet| outlet.is_idle(now)) {
+            self.outlets.remove(&endpoint);
         }
     }
 }

@@ -131,12 +131,23 @@ pub struct Outbound {
 pub struct Exchanged {
     /// How it ended.
     pub outcome: Sent,
+    /// Whether the receiver may have seen the request.
+    pub reached: Reached,
     /// From the call to the end.
     pub duration: Duration,
     /// What was read of the response, if its head was.
     pub capture: Option<Capture>,
     /// The response's `Retry-After`, as it stands there.
     pub retry_after: Option<String>,
+}
+
+/// Whether a receiver may have seen a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reached {
+    /// Nothing of it left this process.
+    Never,
+    /// Some of it may have, and so all of it may have been acted on.
+    Perhaps,
 }
 
 /// How a request ended.
@@ -216,7 +227,8 @@ impl Egress {
         let deadline = started.checked_add(outbound.timeout).unwrap_or_else(|| started + FAR_AWAY);
         let Outbound { url, method, headers, body, .. } = outbound;
         let request = exchange::request(method, headers, body, &self.inner.user_agent);
-        let (outcome, received) = match self.inner.exchange(&url, request, started, deadline).await {
+        let (ended, reached) = self.inner.exchange(&url, request, started, deadline).await;
+        let (outcome, received) = match ended {
             Ended::Answered(received) => (Sent::Answered { status: received.status }, Some(received)),
             Ended::Failed(Failure { outcome, error }, received) => {
                 let status = received.as_ref().map(|received| received.status);
@@ -231,7 +243,7 @@ impl Egress {
             Some(Received { capture, retry_after, .. }) => (Some(capture), retry_after),
             None => (None, None),
         };
-        Exchanged { outcome, duration: started.elapsed(), capture, retry_after }
+        Exchanged { outcome, reached, duration: started.elapsed(), capture, retry_after }
     }
 
     /// How many connections are open, in use or idle.
@@ -264,19 +276,19 @@ impl Inner {
         request: Request<Full<Bytes>>,
         now: Instant,
         deadline: Instant,
-    ) -> Ended {
+    ) -> (Ended, Reached) {
         let host = url.host();
         let link = match host.take(now) {
             Some(link) => link,
             // Boxed, like the other rare ways, so that the future of the common one stays small.
             None => match Box::pin(self.open_or_share(host, deadline)).await {
                 Ok(link) => link,
-                Err(failure) => return Ended::Failed(failure, None),
+                Err(failure) => return (Ended::Failed(failure, None), Reached::Never),
             },
         };
         match self.over(link, url, request, deadline).await {
             Ended::Unsent(request) => Box::pin(self.over_new(url, request, deadline)).await,
-            ended => ended,
+            ended => (ended, Reached::Perhaps),
         }
     }
 
@@ -285,10 +297,13 @@ impl Inner {
         self.connector.open_or_share(host, deadline).await
     }
 
-    async fn over_new(&self, url: &PreparedUrl, request: Request<Full<Bytes>>, deadline: Instant) -> Ended {
+    async fn over_new(&self, url: &PreparedUrl, request: Request<Full<Bytes>>, deadline: Instant) -> (Ended, Reached) {
         match self.connector.open(url.host(), deadline).await {
-            Ok(link) => self.over(link, url, request, deadline).await,
-            Err(failure) => Ended::Failed(failure, None),
+            Ok(link) => match self.over(link, url, request, deadline).await {
+                unsent @ Ended::Unsent(_) => (unsent, Reached::Never),
+                ended => (ended, Reached::Perhaps),
+            },
+            Err(failure) => (Ended::Failed(failure, None), Reached::Never),
         }
     }
 

@@ -1,9 +1,8 @@
 //! What people do with endpoints: register, change, pause, resume, look at their secrets, test them.
 
-use std::time::Duration;
+mod settings;
 
 use posthaste_core::endpoint::{EndpointSettings, EndpointState, Verification};
-use posthaste_core::filter::Filter;
 use posthaste_core::secret::SigningSecrets;
 use posthaste_core::{Endpoint, EndpointId, Scope, Secret, Tenant};
 use posthaste_store::catalog::EndpointFilter;
@@ -17,17 +16,10 @@ use crate::announce;
 use crate::caller::Caller;
 use crate::chance;
 use crate::document;
-use crate::error::{EngineError, FieldError, Result};
-use crate::rules;
+use crate::error::{EngineError, Result};
 
 /// How often a change is tried again that another one overtook.
 pub(crate) const TRIES: u32 = 8;
-/// The most patterns of one endpoint.
-const MAX_PATTERNS: usize = 100;
-/// The longest timeout of one exchange.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(300);
-/// The most exchanges in flight.
-const MAX_IN_FLIGHT: u32 = 4_096;
 /// What a rotated secret goes on to sign by default.
 const OVERLAP_SECONDS: f64 = 86_400.0;
 
@@ -76,7 +68,7 @@ impl Engine {
         if !verification {
             settings.verification = self.0.options.verification;
         }
-        let settings = self.check_settings(&tenant, settings, uid.as_deref()).await?;
+        let settings = self.check_settings(&tenant, None, settings, uid.as_deref()).await?;
         let id = EndpointId::random(self.0.clock.now(), chance::bits());
         let registration = Registration { tenant, id, uid, settings, secrets: secrets.clone() };
         Ok((self.register(registration).await?, secrets))
@@ -163,8 +155,10 @@ impl Engine {
                 serde_json::to_value(&endpoint.settings).map_err(|error| EngineError::Internal(error.to_string()))?;
             patch_settings(&mut document, patch.clone());
             let settings: EndpointSettings = document::read(document, "")?;
-            let former =
-                std::mem::replace(&mut endpoint.settings, self.check_settings(&endpoint.tenant, settings, None).await?);
+            let former = std::mem::replace(
+                &mut endpoint.settings,
+                self.check_settings(&endpoint.tenant, Some(endpoint.id), settings, None).await?,
+            );
             // Another URL is another owner, who has not been asked.
             let ask = endpoint.settings.verification != Verification::None
                 && (former.url != endpoint.settings.url || former.verification == Verification::None);
@@ -216,6 +210,8 @@ impl Engine {
     pub async fn resume_endpoint(&self, caller: &Caller, tenant: Option<&str>, id: &str) -> Result<Endpoint> {
         let endpoint = self.set_state(caller, tenant, id, EndpointState::Active, None).await?;
         self.announce_endpoint(announce::ENDPOINT_RECOVERED, &endpoint);
+        self.0.store.release_lanes(endpoint.id, self.0.clock.now()).await?;
+        // Orders that a failed delivery holds go on too, also if the endpoint had been active all the while.
         self.0.store.release_lanes(endpoint.id, self.0.clock.now()).await?;
         self.0.record.health(endpoint.id, None).await;
         self.0.dispatch.reset(endpoint.id);
@@ -299,51 +295,6 @@ impl Engine {
         }
     }
 
-    pub(crate) async fn check_settings(
-        &self,
-        tenant: &Tenant,
-        mut settings: EndpointSettings,
-        uid: Option<&str>,
-    ) -> Result<EndpointSettings> {
-        let mut errors = Vec::new();
-        match rules::endpoint_url("/url", &settings.url, &self.0.options.allow) {
-            Ok(url) => settings.url = url.into(),
-            Err(EngineError::Invalid(found)) => errors.extend(found),
-            Err(other) => return Err(other),
-        }
-        rules::short_text("/uid", uid, 255, &mut errors);
-        rules::short_text("/name", settings.name.as_deref(), 255, &mut errors);
-        rules::message_headers(&settings.headers, &mut errors);
-        rules::metadata(&settings.metadata, &mut errors);
-        rules::content_type("/content_type", settings.content_type.as_deref(), &mut errors);
-        check_filter(settings.filter.as_ref(), &mut errors);
-        check_numbers(&settings, &mut errors);
-        self.check_topics(tenant, &settings, &mut errors).await?;
-        if errors.is_empty() { Ok(settings) } else { Err(EngineError::Invalid(errors)) }
-    }
-
-    async fn check_topics(
-        &self,
-        tenant: &Tenant,
-        settings: &EndpointSettings,
-        errors: &mut Vec<FieldError>,
-    ) -> Result<()> {
-        if settings.topics.len() > MAX_PATTERNS {
-            errors.push(FieldError::new("/topics", format!("at most {MAX_PATTERNS} topics and patterns")));
-            return Ok(());
-        }
-        for (index, pattern) in settings.topics.iter().enumerate() {
-            let Some(name) = pattern.exact().and_then(|name| name.parse().ok()) else { continue };
-            self.ensure_topic(tenant, &name).await?;
-            let (view, _) = self.0.catalog.view(tenant).await?;
-            if !view.knows_topic(&name) {
-                let detail = format!("there is no topic `{name}`: create it first (POST /v1/topics), or use a pattern");
-                errors.push(FieldError::new(format!("/topics/{index}"), detail));
-            }
-        }
-        Ok(())
-    }
-
     fn seal(&self, id: EndpointId, secrets: &SigningSecrets) -> Result<posthaste_core::endpoint::SealedSecrets> {
         self.0.vault.seal(id, secrets).map_err(|error| EngineError::Internal(error.to_string()))
     }
@@ -390,40 +341,5 @@ fn patch_settings(document: &mut Value, patch: serde_json::Map<String, Value>) {
                 members.insert(name, value);
             }
         }
-    }
-}
-
-fn check_filter(filter: Option<&Value>, errors: &mut Vec<FieldError>) {
-    if let Some(Err(error)) = filter.map(Filter::compile) {
-        errors.push(FieldError::new(format!("/filter{}", error.pointer), error.detail));
-    }
-}
-
-fn check_numbers(settings: &EndpointSettings, errors: &mut Vec<FieldError>) {
-    let mut wrong = |pointer: &str, detail: &str| errors.push(FieldError::new(pointer, detail));
-    let method = &settings.method;
-    let token = !method.is_empty() && method.len() <= 20 && method.bytes().all(|byte| byte.is_ascii_uppercase());
-    if !token || method == "CONNECT" || method == "TRACE" {
-        wrong("/method", "use a method such as POST, PUT or PATCH");
-    }
-    if settings.timeout_seconds.duration() < Duration::from_millis(100)
-        || settings.timeout_seconds.duration() > LONGEST_TIMEOUT
-    {
-        wrong("/timeout_seconds", "use 0.1 to 300 seconds");
-    }
-    if settings.max_in_flight == 0 || settings.max_in_flight > MAX_IN_FLIGHT {
-        wrong("/max_in_flight", "use 1 to 4096");
-    }
-    if settings.max_attempts.is_some_and(|most| most == 0 || most > 2_147_483_647) {
-        wrong("/max_attempts", "use 1 to 2147483647, or null for the schedule's length + 1");
-    }
-    if settings.success_codes.as_ref().is_some_and(|codes| codes.is_empty() || codes.len() > 100) {
-        wrong("/success_codes", "list 1 to 100 statuses, or null for any 2xx");
-    }
-    if settings.success_codes.iter().flatten().any(|code| !(200..=599).contains(code)) {
-        wrong("/success_codes", "a status is 200 to 599");
-    }
-    if let Err(error) = settings.retry.validate() {
-        wrong(&format!("/retry/{}", error.field), error.detail);
     }
 }

@@ -6,7 +6,7 @@ use posthaste_store::{Conflict, StoreError};
 
 use crate::Engine;
 use crate::announce;
-use crate::dispatch::lane::Job;
+use crate::dispatch::job::Job;
 use crate::endpoints::TRIES;
 
 impl Engine {

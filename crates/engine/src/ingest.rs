@@ -80,6 +80,9 @@ pub struct Draft<'a> {
     /// Not to be sent before so many seconds have passed.
     #[serde(default)]
     pub delay_seconds: Option<f64>,
+    /// Not to be sent after this instant.
+    #[serde(default)]
+    pub expires_at: Option<Cow<'a, str>>,
     /// The caller's label of what belongs in order.
     #[serde(default)]
     pub ordering_key: Option<String>,
@@ -179,17 +182,6 @@ impl Engine {
         Ok(answer)
     }
 
-    fn submit(&self, pending: Pending) -> Result<()> {
-        let queue = if pending.targets.len() > crate::commit::GROUP_TARGETS { &self.0.wide } else { &self.0.narrow };
-        queue.try_send(pending).map_err(|refused| match refused {
-            tokio::sync::mpsc::error::TrySendError::Full(_) => EngineError::Busy {
-                detail: "the queue of accepted messages is full",
-                retry_after: Duration::from_secs(1),
-            },
-            tokio::sync::mpsc::error::TrySendError::Closed(_) => STOPPING,
-        })
-    }
-
     /// Checks a draft against every rule and matches it.
     pub(crate) async fn check(
         &self,
@@ -203,6 +195,7 @@ impl Engine {
         let topic = parse_topic(draft.topic.as_deref(), &mut errors);
         let (payload, default_type) = self.read_payload(&draft, envelope.body.as_ref(), &mut errors)?;
         let deliver_at = due_time(&draft, now, &mut errors);
+        let expires_at = expiry(draft.expires_at.as_deref(), deliver_at.unwrap_or(now), &mut errors);
         rules::message_headers(&draft.headers, &mut errors);
         rules::metadata(&draft.metadata, &mut errors);
         rules::short_text("/uid", draft.uid.as_deref(), 255, &mut errors);
@@ -230,6 +223,7 @@ impl Engine {
             headers,
             metadata: draft.metadata,
             ordering_key: draft.ordering_key,
+            expires_at,
             addressed: matches!(addressing, Addressing::Endpoints(_)),
             cloudevent: envelope.cloudevent,
             origin: envelope.origin,
@@ -246,6 +240,7 @@ impl Engine {
             addressing,
             matched,
             targets,
+            waits: Vec::new(),
             content_type,
             deliver_at,
             extras,
@@ -357,6 +352,17 @@ fn due_time(draft: &Draft<'_>, now: Timestamp, errors: &mut Vec<FieldError>) -> 
     }
 }
 
+/// An expiry has to lie after the first instant at which the message could be sent.
+fn expiry(text: Option<&str>, sendable_at: Timestamp, errors: &mut Vec<FieldError>) -> Option<Timestamp> {
+    let detail = match Timestamp::parse(text?) {
+        Ok(at) if at > sendable_at => return Some(at),
+        Ok(_) => "is not after the message's acceptance and its deliver_at: it could never be sent".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    errors.push(FieldError::new("/expires_at", detail));
+    None
+}
+
 fn idempotency(draft: &Draft<'_>, envelope: &Envelope, errors: &mut Vec<FieldError>) -> Option<IdempotencyKey> {
     let key = match (&draft.idempotency_key, &envelope.idempotency_key) {
         (Some(member), Some(header)) if member != header => {
@@ -379,15 +385,4 @@ fn idempotency(draft: &Draft<'_>, envelope: &Envelope, errors: &mut Vec<FieldErr
         _ => "messages",
     };
     Some(IdempotencyKey { verb, key, request_hash })
-}
-
-/// Whether two publishes may not share a group: their keys or uids collide.
-pub(crate) fn collide(one: &Pending, other: &Pending) -> bool {
-    if one.tenant != other.tenant {
-        return false;
-    }
-    let keys = (&one.idempotency, &other.idempotency);
-    let same_key = matches!(keys, (Some(a), Some(b)) if a.verb == b.verb && a.key == b.key);
-    let same_uid = one.extras.uid.is_some() && one.extras.uid == other.extras.uid;
-    same_key || same_uid
 }

@@ -18,6 +18,7 @@ pub mod announce;
 pub mod caller;
 pub mod catalog;
 mod chance;
+mod claim;
 mod clock;
 mod commit;
 mod deliver;
@@ -60,7 +61,7 @@ use std::time::Duration;
 use posthaste_core::address::AllowList;
 use posthaste_core::id::MessageIds;
 use posthaste_store::{Settled, Store, StoreError};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -163,8 +164,9 @@ pub(crate) struct Shared {
     pub(crate) egress: egress::Egress,
     pub(crate) dispatch: dispatch::Dispatcher,
     pub(crate) record: record::Recorder,
-    pub(crate) narrow: mpsc::Sender<commit::Pending>,
-    pub(crate) wide: mpsc::Sender<commit::Pending>,
+    pub(crate) commit: commit::Queues,
+    pub(crate) mark: deliver::mark::Marker,
+    pub(crate) frozen: deliver::frozen::FrozenSettings,
     pub(crate) shards: Mutex<membership::Owned>,
     pub(crate) drain_gate: tokio::sync::Mutex<()>,
     pub(crate) drain_hint: drain::Hint,
@@ -196,9 +198,9 @@ impl Engine {
         }
         let vault = vault::Vault::new(options.secret_key.as_deref())?;
         let egress = egress::Egress::new(options.egress.clone(), tracker.clone())?;
-        let (record, events) = record::Recorder::channel();
-        let (narrow, narrow_queue) = mpsc::channel(commit::QUEUE);
-        let (wide, wide_queue) = mpsc::channel(64);
+        let (record, outcomes) = record::Recorder::channel();
+        let (commit, committers) = commit::queues();
+        let (mark, marks) = deliver::mark::Marker::channel();
         let engine = Self(Arc::new(Shared {
             clock: clock::Clock::set_to(posthaste_core::Timestamp::default()),
             lease: lease::Lease::new(options.lease),
@@ -224,33 +226,30 @@ impl Engine {
             vault,
             egress,
             record,
-            narrow,
-            wide,
+            commit,
+            mark,
+            frozen: deliver::frozen::FrozenSettings::default(),
             tracker,
             options,
         }));
         membership::join(&engine).await?;
         engine.0.catalog.refresh().await?;
         engine.load_erasures().await?;
-        engine.spawn_all(narrow_queue, wide_queue, events);
+        engine.0.tracker.spawn(deliver::mark::run(engine.clone(), marks));
+        engine.spawn_all(committers, outcomes);
         engine.0.rejoin.notify_one();
         engine.0.unclaimed.notify_one();
         Ok(engine)
     }
 
-    fn spawn_all(
-        &self,
-        narrow: mpsc::Receiver<commit::Pending>,
-        wide: mpsc::Receiver<commit::Pending>,
-        events: mpsc::Receiver<record::Event>,
-    ) {
+    fn spawn_all(&self, committers: commit::Committers, outcomes: record::Outcomes) {
         let tracker = &self.0.tracker;
-        tracker.spawn(commit::run(self.clone(), narrow, self.0.options.commit_width));
-        tracker.spawn(commit::run(self.clone(), wide, 1));
-        tracker.spawn(record::run(self.clone(), events));
+        committers.spawn(self);
+        tracker.spawn(record::run(self.clone(), outcomes));
         if self.plays(roles::Role::Dispatch) {
             tracker.spawn(drain::run(self.clone()));
-            tracker.spawn(drain::claim(self.clone()));
+            tracker.spawn(claim::run(self.clone()));
+            tracker.spawn(dispatch::pace::run(self.clone()));
             tracker.spawn(outbox::run(self.clone()));
             tracker.spawn(jobs::run(self.clone()));
         }
@@ -264,9 +263,11 @@ impl Engine {
 
     /// Starts whatever may be sent now.
     pub(crate) fn pump(&self) {
-        let Some(fence) = self.0.lease.fence() else { return };
-        while let Some(job) = self.0.dispatch.next(self.0.clock.now()) {
-            self.0.sending.spawn(deliver::run(self.clone(), job, fence.epoch));
+        // A token that is taken now must be used now: without a fresh lease nothing is taken.
+        while self.0.lease.may_send().is_some()
+            && let Some(job) = self.0.dispatch.next(self.0.clock.now())
+        {
+            self.0.sending.spawn(deliver::run(self.clone(), job));
         }
     }
 
@@ -285,6 +286,7 @@ impl Engine {
     pub async fn stop(&self, grace: Duration) {
         self.0.stopping.cancel();
         self.0.dispatch.stop();
+        self.put_back_unsent().await;
         self.0.sending.close();
         if tokio::time::timeout(grace, self.0.sending.wait()).await.is_err() {
             tracing::warn!("exchanges were still in flight at the end of the grace; they will be repeated");

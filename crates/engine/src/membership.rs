@@ -38,6 +38,7 @@ pub async fn join(engine: &Engine) -> Result<Fence, StoreError> {
     let fence = Fence { node: joined.node, number: joined.number, epoch };
     *engine.0.ids.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = MessageIds::new(joined.number);
     *engine.owned() = Owned::default();
+    engine.0.dispatch.join(epoch);
     engine.0.lease.joined(fence, asked);
     tracing::info!(node = %joined.node, number = joined.number, "joined");
     Ok(fence)
@@ -80,6 +81,8 @@ async fn turn(engine: &Engine, seen: &mut HashMap<NodeId, Seen>) -> Result<(), S
         Ok(beat) => {
             engine.0.lease.renewed(asked);
             engine.0.clock.correct(beat.now, asked);
+            // What was held back while the lease was not fresh.
+            engine.pump();
         }
         Err(StoreError::LeaseLost) => {
             tracing::warn!("this node was taken over; joining anew");

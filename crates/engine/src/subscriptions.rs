@@ -97,7 +97,7 @@ impl Engine {
     ) -> Result<Subscribed> {
         let mut settings = EndpointSettings::new(url.to_owned(), vec![draft.topic.clone()]);
         settings.verification = draft.verification.unwrap_or(self.0.options.verification);
-        let settings = self.check_settings(tenant, settings, None).await?;
+        let settings = self.check_settings(tenant, None, settings, None).await?;
         let registration = Registration { tenant: tenant.clone(), id, uid: None, settings, secrets: fresh_secrets()? };
         let endpoint = self.register(registration).await?;
         Ok(Subscribed { endpoint, created: true })
@@ -108,7 +108,7 @@ impl Engine {
             return Ok(Subscribed { endpoint, created: false });
         }
         endpoint.settings.topics.push(topic.clone());
-        endpoint.settings = self.check_settings(&endpoint.tenant, endpoint.settings, None).await?;
+        endpoint.settings = self.check_settings(&endpoint.tenant, Some(endpoint.id), endpoint.settings, None).await?;
         Ok(Subscribed { endpoint: self.write(endpoint).await?, created: false })
     }
 
