@@ -1,0 +1,2 @@
+SELECT id, endpoint, revision, number, at, duration, outcome, status_code, error, capture FROM attempt
+WHERE id >= ?1 AND id <= ?2 AND id < ?3 ORDER BY id DESC;

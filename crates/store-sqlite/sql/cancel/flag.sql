@@ -1,0 +1,1 @@
+UPDATE batch SET cancelled = 1 WHERE id = ?1;

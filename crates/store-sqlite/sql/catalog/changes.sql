@@ -1,0 +1,1 @@
+SELECT DISTINCT kind, tenant FROM catalog_log WHERE version > ?1;

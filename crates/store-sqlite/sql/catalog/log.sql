@@ -1,0 +1,1 @@
+INSERT INTO catalog_log (version, kind, tenant) VALUES (?1, ?2, ?3);

@@ -1,0 +1,1 @@
+SELECT id FROM batch WHERE node IS NULL OR node NOT IN (SELECT id FROM node) ORDER BY id LIMIT ?1;

@@ -1,0 +1,1 @@
+UPDATE batch SET node = ?2 WHERE id = ?1;

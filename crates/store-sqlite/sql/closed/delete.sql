@@ -1,0 +1,1 @@
+DELETE FROM closed WHERE id = ?1;

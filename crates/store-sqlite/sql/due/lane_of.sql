@@ -1,0 +1,1 @@
+SELECT ord, seq FROM due WHERE id = ?1;

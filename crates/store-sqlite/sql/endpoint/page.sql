@@ -1,0 +1,2 @@
+SELECT id, tenant, uid, adhoc, settings, state, state_reason, challenge, secrets, revision, created_at, updated_at
+FROM endpoint WHERE id < ?1 ORDER BY id DESC;

@@ -1,0 +1,1 @@
+DELETE FROM due WHERE id >= ?1 AND id <= ?2;

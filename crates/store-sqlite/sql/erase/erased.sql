@@ -1,0 +1,1 @@
+DELETE FROM erased WHERE id >= ?1 AND id <= ?2;

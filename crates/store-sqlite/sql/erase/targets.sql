@@ -1,0 +1,1 @@
+UPDATE message SET targets = ?2 WHERE id = ?1;

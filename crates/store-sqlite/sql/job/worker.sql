@@ -1,0 +1,1 @@
+SELECT node FROM job WHERE id = ?1;

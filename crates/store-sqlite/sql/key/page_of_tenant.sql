@@ -1,0 +1,2 @@
+SELECT id, hash, name, scopes, tenant, expires_at, last_used_at, created_at FROM api_key
+WHERE tenant = ?2 AND id < ?1 ORDER BY id DESC;

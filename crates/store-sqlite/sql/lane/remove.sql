@@ -1,0 +1,1 @@
+DELETE FROM lane WHERE endpoint = ?1 AND ord = ?2;

@@ -1,0 +1,1 @@
+DELETE FROM leader WHERE node = ?1 AND term = ?2;

@@ -1,0 +1,1 @@
+UPDATE generation SET current = ?1, since = ?2;

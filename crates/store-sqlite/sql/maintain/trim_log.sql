@@ -1,0 +1,1 @@
+DELETE FROM catalog_log WHERE version <= ?1;

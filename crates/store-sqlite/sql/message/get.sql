@@ -1,0 +1,1 @@
+SELECT id, tenant, topic, content_type, targets, batch, deliver_at, extras FROM message WHERE id = ?1;

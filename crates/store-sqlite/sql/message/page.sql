@@ -1,0 +1,2 @@
+SELECT id, tenant, topic, content_type, targets, batch, deliver_at, extras FROM message
+WHERE id < ?1 AND id >= ?2 ORDER BY id DESC;

@@ -1,0 +1,1 @@
+SELECT payload FROM message WHERE id = ?1;

@@ -1,0 +1,1 @@
+UPDATE shard SET node = NULL;

@@ -1,0 +1,1 @@
+SELECT n, id, at, draft FROM outbox WHERE id = ?1;

@@ -1,0 +1,1 @@
+SELECT 1 FROM batch WHERE id = ?1;

@@ -1,0 +1,1 @@
+SELECT 1 FROM closed WHERE id = ?1;

@@ -1,0 +1,1 @@
+SELECT 1 FROM due WHERE id = ?1;

@@ -1,0 +1,1 @@
+SELECT topic, length(targets) FROM message WHERE id = ?1;

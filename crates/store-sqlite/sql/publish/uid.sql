@@ -1,0 +1,1 @@
+SELECT id FROM uid WHERE tenant = ?1 AND kind = ?2 AND uid = ?3;

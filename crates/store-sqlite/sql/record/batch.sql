@@ -1,0 +1,1 @@
+SELECT cancelled FROM batch WHERE id = ?1;

@@ -1,0 +1,1 @@
+UPDATE attempt SET capture = NULL WHERE id = ?1;

@@ -1,0 +1,1 @@
+SELECT cursor FROM horizon WHERE name = ?1;

@@ -1,0 +1,1 @@
+DELETE FROM late_capture WHERE at = ?1 AND attempt = ?2;

@@ -1,0 +1,1 @@
+SELECT id, batch FROM message WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3;

@@ -1,0 +1,1 @@
+UPDATE horizon SET cursor = ?2 WHERE name = ?1;

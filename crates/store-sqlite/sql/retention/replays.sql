@@ -1,0 +1,1 @@
+SELECT id, batch FROM message WHERE origin = ?1;

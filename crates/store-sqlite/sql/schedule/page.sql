@@ -1,0 +1,2 @@
+SELECT id, number, tenant, uid, settings, next_fire_at, last_fire_at, revision, created_at, updated_at
+FROM schedule WHERE id < ?1 ORDER BY id DESC;

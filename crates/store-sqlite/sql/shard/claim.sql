@@ -1,0 +1,3 @@
+UPDATE shard SET node = ?1
+WHERE n IN (SELECT n FROM shard WHERE node IS NULL OR node NOT IN (SELECT id FROM node) ORDER BY n LIMIT ?2)
+RETURNING n;

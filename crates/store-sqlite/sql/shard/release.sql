@@ -1,0 +1,1 @@
+UPDATE shard SET node = NULL WHERE n = ?1 AND node = ?2;

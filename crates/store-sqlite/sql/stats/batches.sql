@@ -1,0 +1,1 @@
+SELECT id FROM batch ORDER BY id LIMIT ?1;

@@ -1,0 +1,1 @@
+SELECT count(*) FROM endpoint WHERE adhoc = 0;

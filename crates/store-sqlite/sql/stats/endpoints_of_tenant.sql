@@ -1,0 +1,1 @@
+SELECT count(*) FROM endpoint WHERE tenant = ?1 AND adhoc = 0;

@@ -1,0 +1,1 @@
+DELETE FROM topic WHERE tenant = ?1 AND name = ?2;

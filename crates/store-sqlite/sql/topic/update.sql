@@ -1,0 +1,1 @@
+UPDATE topic SET details = ?3, revision = ?4, updated_at = ?5 WHERE tenant = ?1 AND name = ?2;
