@@ -47,6 +47,7 @@ pub mod roles;
 pub mod rules;
 mod scheduler;
 pub mod schedules;
+pub mod schema;
 pub mod statistics;
 pub mod subscriptions;
 pub mod topics;
