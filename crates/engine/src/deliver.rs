@@ -151,16 +151,16 @@ async fn exchange(engine: &Engine, job: &Job, view: &EndpointView, fence: Fence,
 async fn send(engine: &Engine, job: &Job, view: &EndpointView, now: Timestamp, span: u64) -> Exchanged {
     let payload = job.payload.clone().unwrap_or_default();
     let request = view.prepared(&engine.0.vault, &engine.0.egress).and_then(|prepared| {
-        let headers = prepared.headers(&job.message, &payload, now, span)?;
-        Ok((prepared, headers))
+        let (headers, body) = prepared.request(&job.message, &payload, now, span)?;
+        Ok((prepared, headers, body))
     });
     match request {
-        Ok((prepared, headers)) => {
+        Ok((prepared, headers, body)) => {
             let outbound = Outbound {
                 url: prepared.url.clone(),
                 method: prepared.method.clone(),
                 headers,
-                body: payload,
+                body,
                 timeout: view.endpoint.settings.timeout_seconds.duration(),
             };
             engine.0.egress.send(outbound).await

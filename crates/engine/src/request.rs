@@ -1,20 +1,21 @@
-//! The request of one attempt: the payload's bytes, the endpoint's headers, the signatures.
+//! The request of one attempt: the body in the endpoint's format, its headers, the signatures.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use posthaste_core::endpoint::{EndpointSettings, SignatureStyle};
-use posthaste_core::signature::StandardSigner;
+use posthaste_core::endpoint::{BodyFormat, EndpointSettings};
+use posthaste_core::format::{self, Content};
+use posthaste_core::signature::{self, Signers};
 use posthaste_core::{Attempt, AttemptId, Endpoint, Message, Timestamp};
 
 use crate::egress::{Egress, PreparedUrl};
 use crate::vault::Vault;
 
-const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
-const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
-const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+const WEBHOOK_ID: HeaderName = HeaderName::from_static(signature::ID_HEADER);
+const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static(signature::TIMESTAMP_HEADER);
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What stands in for a signature where a request is shown.
@@ -27,17 +28,9 @@ pub struct Prepared {
     pub url: Arc<PreparedUrl>,
     /// The method.
     pub method: Method,
-    /// The endpoint's own headers.
-    headers: HeaderMap,
-    content_type: Option<HeaderValue>,
-    signers: Vec<Signer>,
-}
-
-#[derive(Debug)]
-struct Signer {
-    signer: StandardSigner,
-    /// Secrets that were rotated out sign until here.
-    until: Option<Timestamp>,
+    shape: Shape,
+    /// None where nothing is signed.
+    signers: Option<Signers>,
 }
 
 impl Prepared {
@@ -46,58 +39,86 @@ impl Prepared {
         let settings = &endpoint.settings;
         let url = egress.prepare(&settings.url).map_err(|error| format!("the endpoint's URL: {error}"))?;
         let method = settings.method.parse().map_err(|_| "the endpoint's method is no HTTP method".to_owned())?;
-        let mut signers = Vec::new();
-        if settings.signature_styles.contains(&SignatureStyle::Standard) {
+        let signers = if settings.signature_styles.is_empty() {
+            None
+        } else {
             let secrets = vault.open(endpoint.id, &endpoint.secrets).map_err(|error| error.to_string())?;
-            signers.push(Signer { signer: StandardSigner::new(&secrets.current), until: None });
-            for previous in &secrets.previous {
-                let signer = StandardSigner::new(&previous.secret);
-                signers.push(Signer { signer, until: Some(previous.expires_at) });
-            }
-        }
-        let content_type = settings.content_type.as_deref().map(header_value).transpose()?;
-        Ok(Self { url, method, headers: own_headers(settings)?, content_type, signers })
+            Some(Signers::new(&settings.signature_styles, &secrets))
+        };
+        Ok(Self { url, method, shape: Shape::new(settings)?, signers })
     }
 
-    /// The headers of one attempt, begun at `now`; `span` makes it one span of the message's trace.
-    pub fn headers(&self, message: &Message, payload: &[u8], now: Timestamp, span: u64) -> Result<HeaderMap, String> {
-        let mut headers = self.unsigned_headers(message, now, span)?;
-        if !self.signers.is_empty() {
-            let id = message.webhook_id().to_string();
-            let mut signature = String::with_capacity(self.signers.len() * 48);
-            for signer in self.signers.iter().filter(|signer| signer.until.is_none_or(|until| until > now)) {
-                signer.signer.sign(&id, now.as_seconds(), payload, &mut signature);
-            }
-            headers.insert(WEBHOOK_SIGNATURE, header_value(&signature)?);
+    /// The headers and the body of one attempt, begun at `now`; `span` makes it one span of the message's trace.
+    pub fn request(
+        &self,
+        message: &Message,
+        payload: &Bytes,
+        now: Timestamp,
+        span: u64,
+    ) -> Result<(HeaderMap, Bytes), String> {
+        let id = message.webhook_id().to_string();
+        let (mut headers, body) = self.shape.unsigned(&id, message, payload, now, span)?;
+        for (name, value) in self.signers.iter().flat_map(|signers| signers.sign(&id, now, &body)) {
+            headers.insert(HeaderName::from_static(name), header_value(&value)?);
         }
-        Ok(headers)
-    }
-
-    fn unsigned_headers(&self, message: &Message, now: Timestamp, span: u64) -> Result<HeaderMap, String> {
-        unsigned_headers(&self.headers, self.content_type.as_ref(), message, now, span)
+        Ok((headers, body))
     }
 }
 
-/// Everything but the signature: the content type, the endpoint's headers, over them the message's, over them ours.
-fn unsigned_headers(
-    own: &HeaderMap,
-    own_type: Option<&HeaderValue>,
-    message: &Message,
-    now: Timestamp,
-    span: u64,
-) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::with_capacity(8 + own.len());
-    headers.insert(CONTENT_TYPE, own_type.cloned().map_or_else(|| content_type(&message.content_type), Ok)?);
-    headers.extend(own.iter().map(|(name, value)| (name.clone(), value.clone())));
-    for (name, value) in &message.extras.headers {
-        let name: HeaderName = name.parse().map_err(|_| format!("`{name}` is no header name"))?;
-        headers.insert(name, header_value(value)?);
+/// What of an endpoint's settings shapes a request, apart from its secrets.
+#[derive(Debug)]
+struct Shape {
+    headers: HeaderMap,
+    content_type: Option<String>,
+    format: BodyFormat,
+}
+
+impl Shape {
+    fn new(settings: &EndpointSettings) -> Result<Self, String> {
+        let mut headers = HeaderMap::with_capacity(settings.headers.len());
+        for (name, value) in &settings.headers {
+            headers.insert(header_name(name)?, header_value(value)?);
+        }
+        Ok(Self { headers, content_type: settings.content_type.clone(), format: settings.body_format })
     }
-    headers.insert(WEBHOOK_ID, header_value(&message.webhook_id().to_string())?);
-    headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(now.as_seconds()));
-    let trace = trace_id(message, headers.get(TRACEPARENT));
-    headers.insert(TRACEPARENT, header_value(&format!("00-{trace}-{:016x}-01", span.max(1)))?);
-    Ok(headers)
+
+    /// Everything but the signatures. Of headers of one name the last counts: the format's content type, the endpoint's
+    /// headers, the message's, the format's others, ours.
+    fn unsigned(
+        &self,
+        id: &str,
+        message: &Message,
+        payload: &Bytes,
+        now: Timestamp,
+        span: u64,
+    ) -> Result<(HeaderMap, Bytes), String> {
+        let content = Content {
+            id,
+            tenant: message.tenant.as_str(),
+            topic: message.topic.as_ref().map(posthaste_core::TopicName::as_str),
+            created_at: message.created_at(),
+            attributes: &message.extras.cloudevent,
+            content_type: self.content_type.as_deref().unwrap_or(&message.content_type),
+            payload,
+        };
+        let rendered = format::render(self.format, &content);
+        let mut headers = HeaderMap::with_capacity(8 + self.headers.len());
+        headers.insert(CONTENT_TYPE, content_type(rendered.content_type)?);
+        headers.extend(self.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+        let given = message.extras.headers.iter().chain(rendered.headers.iter().map(|(name, value)| (name, value)));
+        for (name, value) in given {
+            headers.insert(header_name(name)?, header_value(value)?);
+        }
+        headers.insert(WEBHOOK_ID, header_value(id)?);
+        headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(now.as_seconds()));
+        let trace = trace_id(message, headers.get(TRACEPARENT));
+        headers.insert(TRACEPARENT, header_value(&format!("00-{trace}-{:016x}-01", span.max(1)))?);
+        let body = match rendered.body {
+            Cow::Borrowed(_) => payload.clone(),
+            Cow::Owned(body) => Bytes::from(body),
+        };
+        Ok((headers, body))
+    }
 }
 
 /// The span of an attempt in its message's trace: the low half of its id, which holds position, number and node.
@@ -118,18 +139,22 @@ pub struct ShownRequest {
     pub body: Option<Bytes>,
 }
 
-/// Renders an attempt's request again.
+/// Renders an attempt's request again. `payload` is `None` once it is past its age.
 pub fn shown(
     settings: &EndpointSettings,
     message: &Message,
-    body: Option<Bytes>,
+    payload: Option<Bytes>,
     attempt: &Attempt,
 ) -> Result<ShownRequest, String> {
-    let own_type = settings.content_type.as_deref().map(header_value).transpose()?;
+    let id = message.webhook_id().to_string();
+    let known = payload.is_some();
+    let payload = payload.unwrap_or_default();
     let span = span_of(attempt.id);
-    let mut headers = unsigned_headers(&own_headers(settings)?, own_type.as_ref(), message, attempt.at, span)?;
-    if settings.signature_styles.contains(&SignatureStyle::Standard) {
-        headers.insert(WEBHOOK_SIGNATURE, HeaderValue::from_static(REDACTED));
+    let (mut headers, body) = Shape::new(settings)?.unsigned(&id, message, &payload, attempt.at, span)?;
+    let body = known.then_some(body);
+    for style in &settings.signature_styles {
+        let name = HeaderName::from_static(signature::header_of(*style));
+        headers.insert(name, HeaderValue::from_static(REDACTED));
     }
     let show = |name: &HeaderName, value: &HeaderValue| {
         let value = if is_secret(name.as_str()) { REDACTED.into() } else { String::from_utf8_lossy(value.as_bytes()) };
@@ -176,13 +201,8 @@ fn header_value(text: &str) -> Result<HeaderValue, String> {
     text.parse().map_err(|_| "a header's value holds a character that HTTP does not allow".to_owned())
 }
 
-fn own_headers(settings: &EndpointSettings) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::with_capacity(settings.headers.len());
-    for (name, value) in &settings.headers {
-        let name: HeaderName = name.parse().map_err(|_| format!("`{name}` is no header name"))?;
-        headers.insert(name, header_value(value)?);
-    }
-    Ok(headers)
+fn header_name(name: &str) -> Result<HeaderName, String> {
+    name.parse().map_err(|_| format!("`{name}` is no header name"))
 }
 
 #[cfg(test)]

@@ -108,7 +108,7 @@ impl Engine {
             extras: MessageExtras { origin: Origin::System, ..MessageExtras::default() },
         };
         let span = u64::try_from(chance::bits() & u128::from(u64::MAX)).unwrap_or(1);
-        let headers = prepared.headers(&message, &body, now, span)?;
+        let (headers, body) = prepared.request(&message, &body, now, span)?;
         let outbound = Outbound {
             url: prepared.url.clone(),
             method: Method::POST,
