@@ -8,12 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use posthaste_core::filter::{self, Filter, Verdict};
-use posthaste_core::{Endpoint, EndpointId, Target, Tenant, Timestamp, TopicName, TopicPattern};
+use posthaste_core::{Endpoint, EndpointId, Target, Tenant, Timestamp, Topic, TopicName, TopicPattern};
 use posthaste_store::{CatalogVersion, Changes, Store, StoreError, TenantCatalog};
 
 use crate::announce;
 use crate::egress::Egress;
+use crate::error::FieldError;
 use crate::request::Prepared;
+use crate::schema::Schema;
 use crate::vault::Vault;
 
 /// How many tenants' views are kept; the longest unused go first.
@@ -58,12 +60,32 @@ impl EndpointView {
     }
 }
 
+/// One topic with its schema, compiled when the first message is checked against it.
+#[derive(Debug)]
+pub struct TopicView {
+    /// As stored.
+    pub topic: Topic,
+    schema: OnceLock<Option<Schema>>,
+}
+
+impl TopicView {
+    fn new(topic: Topic) -> Self {
+        Self { topic, schema: OnceLock::new() }
+    }
+
+    /// Its schema. It was compiled before it was stored, so one that only a newer version understands checks nothing.
+    fn schema(&self) -> Option<&Schema> {
+        let compile = || self.topic.details.schema.as_ref().and_then(|schema| Schema::compile(schema).ok());
+        self.schema.get_or_init(compile).as_ref()
+    }
+}
+
 /// One tenant's topics and endpoints, indexed for matching.
 #[derive(Debug, Default)]
 pub struct TenantView {
     /// The version it was read at.
     pub version: CatalogVersion,
-    topics: HashMap<TopicName, posthaste_core::Topic>,
+    topics: HashMap<TopicName, Arc<TopicView>>,
     endpoints: HashMap<EndpointId, Arc<EndpointView>>,
     exact: HashMap<String, Vec<Arc<EndpointView>>>,
     patterns: Vec<(TopicPattern, Arc<EndpointView>)>,
@@ -77,7 +99,10 @@ impl TenantView {
         for topic in catalog.topics {
             // The tenant's own topic wins over the common one of the same name.
             if topic.tenant.is_some() || !view.topics.contains_key(&topic.name) {
-                view.topics.insert(topic.name.clone(), topic);
+                let same = former.and_then(|former| former.topics.get(&topic.name));
+                let same = same.filter(|known| known.topic.id == topic.id && known.topic.revision == topic.revision);
+                let known = same.cloned().unwrap_or_else(|| Arc::new(TopicView::new(topic)));
+                view.topics.insert(known.topic.name.clone(), known);
             }
         }
         for endpoint in catalog.endpoints {
@@ -99,13 +124,20 @@ impl TenantView {
     }
 
     /// The topic of that name that this tenant sees.
-    pub fn topic(&self, name: &TopicName) -> Option<&posthaste_core::Topic> {
+    pub fn topic(&self, name: &TopicName) -> Option<&Arc<TopicView>> {
         self.topics.get(name)
     }
 
     /// Whether there is a topic of that name: one that this tenant sees, or one of Posthaste's own.
     pub fn knows_topic(&self, name: &TopicName) -> bool {
         self.topics.contains_key(name) || announce::is_system(name)
+    }
+
+    /// Checks a payload against its topic's schema, if there is one; the pointers are those of a message.
+    pub fn check_payload(&self, topic: &TopicName, payload: &filter::Payload<'_>) -> Result<(), Vec<FieldError>> {
+        let Some(schema) = self.topics.get(topic).and_then(|topic| topic.schema()) else { return Ok(()) };
+        let below = |error: FieldError| FieldError::new(format!("/payload{}", error.pointer), error.detail);
+        schema.check(payload).map_err(|errors| errors.into_iter().map(below).collect())
     }
 
     /// One of the tenant's endpoints.

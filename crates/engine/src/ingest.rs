@@ -231,6 +231,9 @@ impl Engine {
         };
         let targets = {
             let payload = Payload::new(&payload);
+            if let (Addressing::Topic, Some(topic)) = (&addressing, &topic) {
+                view.check_payload(topic, &payload).map_err(EngineError::Invalid)?;
+            }
             addressing.targets(&view, &Subject::new(topic.as_ref(), &extras, &payload))?
         };
         let content_type = draft.content_type.unwrap_or_else(|| default_type.to_owned());

@@ -207,7 +207,136 @@ fn header_name(name: &str) -> Result<HeaderName, String> {
 
 #[cfg(test)]
 mod tests {
+    use posthaste_core::endpoint::{EndpointState, SignatureStyle};
+    use posthaste_core::id::BatchId;
+    use posthaste_core::message::MessageExtras;
+    use posthaste_core::secret::SigningSecrets;
+    use posthaste_core::{EndpointId, MessageId, Outcome, Secret, Tenant};
+
     use super::*;
+    use crate::egress::EgressOptions;
+
+    const PAYLOAD: &[u8] = br#"{ "total": 1.50 }"#;
+    const ALL_STYLES: [SignatureStyle; 5] = [
+        SignatureStyle::Standard,
+        SignatureStyle::StandardEd25519,
+        SignatureStyle::Github,
+        SignatureStyle::Stripe,
+        SignatureStyle::Postmand,
+    ];
+
+    fn message() -> Message {
+        let id = MessageId::compose(Timestamp::from_millis(1_700_000_000_000), 1, 1);
+        Message {
+            id,
+            tenant: Tenant::default_tenant(),
+            topic: Some("order.created".parse().unwrap()),
+            content_type: "application/json".to_owned(),
+            targets: Vec::new(),
+            batch: BatchId::from_bits(id.bits()),
+            deliver_at: None,
+            extras: MessageExtras {
+                headers: [("x-from".to_owned(), "message".to_owned())].into(),
+                ..MessageExtras::default()
+            },
+        }
+    }
+
+    fn endpoint(vault: &Vault, format: BodyFormat, styles: &[SignatureStyle]) -> Endpoint {
+        let id = EndpointId::from_bits(7);
+        let mut settings = EndpointSettings::new("https://example.com/hook".to_owned(), Vec::new());
+        settings.headers = ["x-from", "authorization"].map(|name| (name.to_owned(), "endpoint".to_owned())).into();
+        settings.body_format = format;
+        settings.signature_styles = styles.to_vec();
+        let secrets = SigningSecrets::new(Secret::parse("my-secret-token").unwrap());
+        Endpoint {
+            id,
+            tenant: Tenant::default_tenant(),
+            uid: None,
+            adhoc: false,
+            settings,
+            state: EndpointState::Active,
+            state_reason: None,
+            challenge: None,
+            secrets: vault.seal(id, &secrets).unwrap(),
+            revision: 1,
+            created_at: Timestamp::default(),
+            updated_at: Timestamp::default(),
+        }
+    }
+
+    fn attempt(message: &Message) -> Attempt {
+        Attempt {
+            id: message.id.delivery(1).attempt(1, 1),
+            endpoint: EndpointId::from_bits(7),
+            endpoint_revision: 1,
+            tenant: message.tenant.clone(),
+            number: 1,
+            at: Timestamp::from_millis(1_700_000_001_000),
+            duration_micros: 1,
+            outcome: Outcome::Succeeded,
+            status_code: Some(200),
+            error: None,
+        }
+    }
+
+    fn value<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+        headers.get(name).unwrap_or_else(|| panic!("{name} is missing")).to_str().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_request_is_signed_over_the_body_that_is_sent_whatever_its_format() {
+        let vault = Vault::new(None).unwrap();
+        let egress = Egress::new(EgressOptions::default(), tokio_util::task::TaskTracker::new()).unwrap();
+        let (message, payload) = (message(), Bytes::from_static(PAYLOAD));
+        let (id, secret) = (message.id.to_string(), Secret::parse("my-secret-token").unwrap());
+        for (format, content_type, holds) in [
+            (BodyFormat::Raw, "application/json", ""),
+            (BodyFormat::CloudEvents, "application/cloudevents+json", r#""specversion":"1.0""#),
+            (BodyFormat::CloudEventsBinary, "application/json", ""),
+            (BodyFormat::Envelope, "application/json", r#"{"type":"order.created","#),
+        ] {
+            let prepared = Prepared::new(&endpoint(&vault, format, &ALL_STYLES), &vault, &egress).unwrap();
+            let now = Timestamp::from_millis(1_700_000_001_000);
+            let (headers, body) = prepared.request(&message, &payload, now, 1).unwrap();
+            let text = std::str::from_utf8(&body).unwrap();
+            assert!(text.contains(holds) && text.contains(r#"{ "total": 1.50 }"#), "{text}");
+            assert_eq!(value(&headers, "content-type"), content_type);
+            assert_eq!(value(&headers, "x-from"), "message", "the message's headers win");
+            assert_eq!(headers.contains_key("ce-id"), format == BodyFormat::CloudEventsBinary);
+            let signatures = value(&headers, "webhook-signature");
+            assert!(signature::verify_standard(&secret, &id, now.as_seconds(), &body, signatures));
+            let public_key = signature::public_key(&secret);
+            assert!(signature::verify_ed25519(&public_key, &id, now.as_seconds(), &body, signatures));
+            let github = signature::HexSigner::new(&secret).github(&body);
+            assert_eq!(value(&headers, "x-hub-signature-256"), github);
+            assert_eq!(format!("sha256={}", value(&headers, "x-hub-signature")), github);
+            assert!(value(&headers, "stripe-signature").starts_with("t=1700000001,v1="));
+        }
+        let unsigned = Prepared::new(&endpoint(&vault, BodyFormat::Raw, &[]), &vault, &egress).unwrap();
+        let (headers, _) = unsigned.request(&message, &payload, Timestamp::default(), 1).unwrap();
+        assert!(!headers.keys().any(|name| name.as_str().contains("signature")), "{headers:?}");
+    }
+
+    #[test]
+    fn a_request_is_shown_as_it_was_sent_but_for_its_secrets() {
+        let vault = Vault::new(None).unwrap();
+        let (message, payload) = (message(), Bytes::from_static(PAYLOAD));
+        let settings = endpoint(&vault, BodyFormat::CloudEvents, &ALL_STYLES).settings;
+        let attempt = attempt(&message);
+        let sent = shown(&settings, &message, Some(payload), &attempt).unwrap();
+        assert!(sent.body.unwrap().starts_with(br#"{"specversion":"1.0""#));
+        let secret =
+            ["webhook-signature", "x-hub-signature-256", "x-hub-signature", "stripe-signature", "authorization"];
+        for name in secret {
+            let values: Vec<_> = sent.headers.iter().filter(|(shown, _)| shown == name).collect();
+            assert_eq!(values, [&(name.to_owned(), REDACTED.to_owned())]);
+        }
+        assert!(sent.headers.contains(&("webhook-timestamp".to_owned(), "1700000001".to_owned())));
+        // The payload is past its age: what was in the body is gone, the rest is not.
+        let later = shown(&settings, &message, None, &attempt).unwrap();
+        assert_eq!((later.body, later.headers), (None, sent.headers));
+    }
 
     #[test]
     fn only_a_well_formed_trace_goes_on() {

@@ -12,6 +12,7 @@ use crate::announce;
 use crate::caller::Caller;
 use crate::document;
 use crate::error::{EngineError, FieldError, Result};
+use crate::schema::Schema;
 use crate::{Engine, chance, rules};
 
 /// A topic as a caller writes it.
@@ -30,6 +31,9 @@ pub struct TopicDraft {
     /// What the event means.
     #[serde(default)]
     description: Option<String>,
+    /// What its messages' payloads must match: JSON Schema, draft 2020-12.
+    #[serde(default)]
+    schema: Option<Value>,
     /// An example payload.
     #[serde(default)]
     example: Option<Value>,
@@ -46,6 +50,9 @@ pub struct TopicChange {
     /// What the event means.
     #[serde(default)]
     description: Option<String>,
+    /// What its messages' payloads must match: JSON Schema, draft 2020-12.
+    #[serde(default)]
+    schema: Option<Value>,
     /// An example payload.
     #[serde(default)]
     example: Option<Value>,
@@ -53,7 +60,8 @@ pub struct TopicChange {
 
 impl From<TopicChange> for TopicDetails {
     fn from(change: TopicChange) -> Self {
-        Self { title: change.title, description: change.description, example: change.example }
+        let TopicChange { title, description, schema, example } = change;
+        Self { title, description, schema, example }
     }
 }
 
@@ -66,9 +74,10 @@ impl Engine {
         if announce::is_own(&draft.name) {
             return Err(EngineError::invalid("/name", "topics that begin with `posthaste.` are the server's own"));
         }
-        let details = TopicDetails { title: draft.title, description: draft.description, example: draft.example };
+        let TopicDraft { name, title, description, schema, example, .. } = draft;
+        let details = TopicDetails { title, description, schema, example };
         check_details(&details)?;
-        let topic = self.new_topic(tenant, draft.name, details);
+        let topic = self.new_topic(tenant, name, details);
         self.0.store.create_topic(&topic).await?;
         self.catalog_changed().await?;
         Ok(topic)
@@ -140,6 +149,7 @@ impl Engine {
         let now = TopicChange {
             title: details.title.clone(),
             description: details.description.clone(),
+            schema: details.schema.clone(),
             example: details.example.clone(),
         };
         let mut document = serde_json::to_value(now).map_err(|error| EngineError::Internal(error.to_string()))?;
@@ -198,6 +208,9 @@ fn check_details(details: &TopicDetails) -> Result<()> {
     }
     if details.example.as_ref().is_some_and(|example| example.to_string().len() > 65_536) {
         errors.push(FieldError::new("/example", "use at most 64 KiB"));
+    }
+    if let Some(Err(error)) = details.schema.as_ref().map(Schema::compile) {
+        errors.push(FieldError::new(format!("/schema{}", error.pointer), error.detail));
     }
     if errors.is_empty() { Ok(()) } else { Err(EngineError::Invalid(errors)) }
 }
