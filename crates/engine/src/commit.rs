@@ -31,8 +31,7 @@ use crate::error::{EngineError, Result};
 use crate::ingest::{Receipt, STOPPING};
 use answer::{answer_one, key_in_progress, refuse, settle};
 use batch::Slot;
-use group::{build, direct, owner, rematch};
-pub use group::{order_of, place};
+use group::{build, direct, owner, place, rematch};
 
 /// The most targets of one group; a message with more has a committer of its own.
 pub const GROUP_TARGETS: usize = 500;

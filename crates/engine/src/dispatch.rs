@@ -11,6 +11,9 @@ pub mod outlet;
 pub mod pace;
 pub mod reading;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -38,11 +38,13 @@ impl Waiting {
     /// The message for these endpoints, due at `now` unless it is to be later.
     pub fn to(self, targets: &[Arc<EndpointView>], now: Timestamp) -> NewMessage {
         let later = self.deliver_at.filter(|at| *at > now);
-        let waits = (1u32..).zip(targets).map(|(position, view)| Wait {
-            position,
-            due_at: later.unwrap_or(now),
-            waiting_for: if later.is_some() { WaitingFor::Schedule } else { WaitingFor::InFlight },
-            order: lane_of(&view.endpoint, self.extras.ordering_key.as_deref()).order,
+        let waits = (1u32..).zip(targets).map(|(position, view)| {
+            let lane = lane_of(&view.endpoint, self.extras.ordering_key.as_deref());
+            let waiting_for = match later {
+                Some(_) => WaitingFor::Schedule,
+                None => waiting_for(&view.endpoint, lane).unwrap_or(WaitingFor::InFlight),
+            };
+            Wait { position, due_at: later.unwrap_or(now), waiting_for, order: lane.order }
         });
         let waits = waits.collect();
         let message = Message {
@@ -64,5 +66,17 @@ pub fn lane_of(endpoint: &Endpoint, ordering_key: Option<&str>) -> Lane {
     match endpoint.settings.ordering {
         Ordering::None => Lane::unordered(endpoint.id),
         Ordering::Fifo => Lane::ordered(endpoint.id, ordering_key),
+    }
+}
+
+/// What a delivery that could be sent now waits for at its endpoint, if it has to wait in the database whatever this
+/// node's memory says: an order, and a limit over all nodes, are kept by the one owner of the endpoint's shard.
+pub fn waiting_for(endpoint: &Endpoint, lane: Lane) -> Option<WaitingFor> {
+    if !endpoint.state.sends() {
+        Some(WaitingFor::EndpointPaused)
+    } else if lane.is_ordered() {
+        Some(WaitingFor::Order)
+    } else {
+        endpoint.settings.rate_limit.map(|_| WaitingFor::RateLimit)
     }
 }

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use posthaste_core::delivery::Lane;
-use posthaste_core::endpoint::{Guarantee, Ordering};
+use posthaste_core::endpoint::Guarantee;
 use posthaste_core::id::BatchId;
 use posthaste_core::{Message, MessageId, Target, Timestamp, WaitingFor};
 use posthaste_store::queue::{BatchRow, Owner, Wait};
@@ -12,45 +11,25 @@ use posthaste_store::{CatalogVersion, Group, NewMessage};
 use super::Pending;
 use super::answer::answer_one;
 use crate::Engine;
-use crate::catalog::EndpointView;
 use crate::dispatch::Gate;
 use crate::error::EngineError;
 use crate::roles::Role;
+use crate::waiting::{lane_of, waiting_for};
 
 /// Says of each target whether it waits, and for what, as things stand now.
 pub fn place(gate: &Gate<'_>, one: &mut Pending, now: Timestamp) {
     one.waits.clear();
+    let later = one.deliver_at.filter(|at| *at > now);
     for (position, view) in (1u32..).zip(&one.targets) {
-        let order = order_of(view, one.extras.ordering_key.as_deref());
-        if let Some((due_at, waiting_for)) = wait_of(gate, view, one.deliver_at, order, now) {
-            one.waits.push(Wait { position, due_at, waiting_for, order });
+        let endpoint = &view.endpoint;
+        let lane = lane_of(endpoint, one.extras.ordering_key.as_deref());
+        let wait = match later {
+            Some(at) => Some((at, WaitingFor::Schedule)),
+            None => waiting_for(endpoint, lane).map(|what| (now, what)).or_else(|| gate.blocked(endpoint.id, now)),
+        };
+        if let Some((due_at, waiting_for)) = wait {
+            one.waits.push(Wait { position, due_at, waiting_for, order: lane.order });
         }
-    }
-}
-
-/// The number of the lane that a target belongs to.
-pub fn order_of(view: &EndpointView, ordering_key: Option<&str>) -> i64 {
-    match view.endpoint.settings.ordering {
-        Ordering::None => 0,
-        Ordering::Fifo => Lane::ordered(view.endpoint.id, ordering_key).order,
-    }
-}
-
-fn wait_of(
-    gate: &Gate<'_>,
-    view: &EndpointView,
-    deliver_at: Option<Timestamp>,
-    order: i64,
-    now: Timestamp,
-) -> Option<(Timestamp, WaitingFor)> {
-    let endpoint = &view.endpoint;
-    match deliver_at {
-        Some(at) if at > now => Some((at, WaitingFor::Schedule)),
-        _ if !endpoint.state.sends() => Some((now, WaitingFor::EndpointPaused)),
-        // An order, and a limit over all nodes, are kept by the one owner of the endpoint's shard.
-        _ if order != 0 => Some((now, WaitingFor::Order)),
-        _ if endpoint.settings.rate_limit.is_some() => Some((now, WaitingFor::RateLimit)),
-        _ => gate.blocked(endpoint.id, now),
     }
 }
 

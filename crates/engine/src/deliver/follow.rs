@@ -6,10 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use posthaste_core::delivery::{DeliveryStatus, Next};
 use posthaste_core::filter::Payload;
-use posthaste_core::id::BatchId;
 use posthaste_core::message::MessageExtras;
-use posthaste_core::{Message, Origin, Timestamp, TopicName, WaitingFor};
-use posthaste_store::queue::{Follow, FollowKind, Wait};
+use posthaste_core::{Origin, Timestamp, TopicName};
+use posthaste_store::queue::{Follow, FollowKind};
 use posthaste_store::{NewMessage, Settled};
 use serde_json::json;
 
@@ -17,8 +16,8 @@ use crate::Engine;
 use crate::addressing::{Addressing, Subject};
 use crate::announce;
 use crate::catalog::{EndpointView, TenantView};
-use crate::commit::order_of;
 use crate::dispatch::job::Job;
+use crate::waiting::Waiting;
 
 impl Engine {
     /// The messages that follow from what is about to be recorded.
@@ -48,8 +47,14 @@ impl Engine {
             rejection: None,
             ..original.extras.clone()
         };
-        let kind = (original.topic.clone(), original.content_type.clone());
-        let message = self.waiting_message(job, kind, std::slice::from_ref(target), extras, payload);
+        let made = Made {
+            topic: original.topic.clone(),
+            content_type: original.content_type.clone(),
+            targets: std::slice::from_ref(target),
+            extras,
+            payload,
+        };
+        let message = self.message(job, made, self.0.clock.now());
         Some(Follow { of: job.delivery, kind: FollowKind::DeadLetter, message })
     }
 
@@ -82,44 +87,32 @@ impl Engine {
         if targets.is_empty() {
             return None;
         }
-        let kind = (Some(topic), "application/json".to_owned());
-        let message = self.waiting_message(job, kind, &targets, extras, payload);
+        let content_type = "application/json".to_owned();
+        let made = Made { topic: Some(topic), content_type, targets: &targets, extras, payload };
+        let message = self.message(job, made, self.0.clock.now());
         Some(Follow { of: job.delivery, kind: FollowKind::Event, message })
     }
 
-    fn waiting_message(
-        &self,
-        job: &Job,
-        (topic, content_type): (Option<TopicName>, String),
-        targets: &[Arc<EndpointView>],
-        extras: MessageExtras,
-        payload: Bytes,
-    ) -> NewMessage {
-        let now = self.0.clock.now();
-        let id = self.mint(now);
-        let key = extras.ordering_key.as_deref();
-        let waits = (1u32..).zip(targets).map(|(position, view)| wait(position, view, key, now)).collect();
-        let message = Message {
-            id,
+    fn message(&self, job: &Job, made: Made<'_>, now: Timestamp) -> NewMessage {
+        let waiting = Waiting {
+            id: self.mint(now),
             tenant: job.message.tenant.clone(),
-            topic,
-            content_type,
-            targets: targets.iter().map(|view| view.target()).collect(),
-            batch: BatchId::from_bits(id.bits()),
+            topic: made.topic,
+            content_type: made.content_type,
             deliver_at: None,
-            extras,
+            extras: made.extras,
+            payload: made.payload,
+            idempotency: None,
         };
-        NewMessage { message: Arc::new(message), payload, idempotency: None, waits }
+        waiting.to(made.targets, now)
     }
 }
 
-fn wait(position: u32, view: &EndpointView, ordering_key: Option<&str>, now: Timestamp) -> Wait {
-    let order = order_of(view, ordering_key);
-    let waiting_for = match () {
-        () if !view.endpoint.state.sends() => WaitingFor::EndpointPaused,
-        () if order != 0 => WaitingFor::Order,
-        () if view.endpoint.settings.rate_limit.is_some() => WaitingFor::RateLimit,
-        () => WaitingFor::InFlight,
-    };
-    Wait { position, due_at: now, waiting_for, order }
+/// What a message that follows is made of.
+struct Made<'a> {
+    topic: Option<TopicName>,
+    content_type: String,
+    targets: &'a [Arc<EndpointView>],
+    extras: MessageExtras,
+    payload: Bytes,
 }

@@ -37,7 +37,7 @@ impl Dispatcher {
     }
 
     /// Lists the endpoints whose tokens have come.
-    fn release(&self, now: Timestamp) {
+    pub(super) fn release(&self, now: Timestamp) {
         let mut state = self.state();
         while let Some(&(at, endpoint)) = state.paced.first().filter(|(at, _)| *at <= now) {
             state.paced.remove(&(at, endpoint));
