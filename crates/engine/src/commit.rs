@@ -167,7 +167,11 @@ async fn run(engine: Engine, mut queue: mpsc::Receiver<Pending>, width: usize, w
         for slot in &mut free {
             slot.close_if_over(&engine).await;
         }
-        let (Some(first), Some(slot)) = (first, free.pop()) else { continue };
+        let Some(first) = first else { continue };
+        let Some(slot) = free.pop() else {
+            carried = Some(first);
+            continue;
+        };
         let mut group = vec![first];
         carried = gather(&mut group, &mut queue);
         let committing = commit(engine.clone(), group, slot, way);

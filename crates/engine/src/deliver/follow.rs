@@ -54,7 +54,7 @@ impl Engine {
             extras,
             payload,
         };
-        let message = self.message(job, made, self.0.clock.now());
+        let message = self.left_message(job, made, self.0.clock.now());
         Some(Follow { of: job.delivery, kind: FollowKind::DeadLetter, message })
     }
 
@@ -89,11 +89,11 @@ impl Engine {
         }
         let content_type = "application/json".to_owned();
         let made = Made { topic: Some(topic), content_type, targets: &targets, extras, payload };
-        let message = self.message(job, made, self.0.clock.now());
+        let message = self.left_message(job, made, self.0.clock.now());
         Some(Follow { of: job.delivery, kind: FollowKind::Event, message })
     }
 
-    fn message(&self, job: &Job, made: Made<'_>, now: Timestamp) -> NewMessage {
+    fn left_message(&self, job: &Job, made: Made<'_>, now: Timestamp) -> NewMessage {
         let waiting = Waiting {
             id: self.mint(now),
             tenant: job.message.tenant.clone(),
