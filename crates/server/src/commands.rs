@@ -1,0 +1,13 @@
+//! The commands, a file each. Those whose shape is the API's are in `resources`.
+
+pub mod bench;
+pub mod completions;
+pub mod demo;
+pub mod healthcheck;
+pub mod listen;
+pub mod migrate;
+pub mod openapi;
+pub mod pipe;
+pub mod retry;
+pub mod send;
+pub mod serve;

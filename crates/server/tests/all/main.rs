@@ -1,0 +1,14 @@
+//! The binary, driven as a user would: started, called, stopped; what it prints and with which code it ends.
+
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod configuration;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod program;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod serve;
