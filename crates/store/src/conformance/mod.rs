@@ -233,3 +233,28 @@ macro_rules! conformance_tests {
         )*}
     )*};
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    /// A case that no driver runs proves nothing.
+    #[test]
+    fn every_case_is_in_the_list() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/conformance");
+        let mut written = BTreeSet::new();
+        for file in std::fs::read_dir(folder).unwrap() {
+            let source = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            let names = source.lines().filter_map(|line| line.strip_prefix("pub async fn ")?.split('(').next());
+            written.extend(names.map(str::to_owned));
+        }
+        let listed: BTreeSet<String> = include_str!("mod.rs")
+            .lines()
+            .filter_map(|line| line.strip_prefix("                "))
+            .filter(|name| name.contains('_') && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(listed, written);
+        assert!(listed.len() > 100);
+    }
+}

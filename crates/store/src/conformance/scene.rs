@@ -93,7 +93,6 @@ impl Scene {
     pub async fn new(database: Box<dyn Database>) -> Self {
         let store = database.open().await;
         let first = store.join(&info()).await.expect("a node joins");
-        // From a new database on, a node's numbers and the catalog begin wherever the driver likes.
         store.maintain(first.now).await.expect("a new database is made ready");
         Self {
             database,
@@ -158,7 +157,7 @@ impl Scene {
         }
     }
 
-    /// The same, stored.
+    /// One that is stored.
     pub(super) async fn endpoint(&self) -> Endpoint {
         let endpoint = self.unstored_endpoint();
         self.store.create_endpoint(&endpoint, 10).await.expect("an endpoint is created");
@@ -282,18 +281,15 @@ impl Scene {
         Settled { attempt: None, progress, ..self.attempted(owed, 1, self.first.number, next) }
     }
 
-    /// Records as the first node.
     pub(super) async fn record(&self, settled: Vec<Settled>) -> Recorded {
         self.record_by(self.node(), settled).await
     }
 
-    /// Records as that node.
     pub(super) async fn record_by(&self, node: NodeId, settled: Vec<Settled>) -> Recorded {
         let flush = Flush { settled, ..Flush::default() };
         self.store.record(node, &flush).await.expect("what happened is recorded")
     }
 
-    /// The delivery as it is read.
     pub(super) async fn delivery(&self, id: DeliveryId) -> Delivery {
         self.store.delivery(id).await.expect("a delivery is read").expect("it is there")
     }
