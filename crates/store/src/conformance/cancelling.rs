@@ -152,6 +152,7 @@ pub async fn a_retried_success_is_pending_and_stays_a_success(scene: &Scene) {
     assert_eq!(scene.word(owed.delivery).await, "due");
     scene.record(vec![scene.attempted(&owed.after(2), 3, number, fail())]).await;
     assert_eq!(scene.word(owed.delivery).await, "succeeded", "which it was");
+    assert_eq!(scene.store.stats(None).await.unwrap().failed, 0, "it is no dead letter");
 }
 
 pub async fn a_waiting_delivery_is_brought_forward(scene: &Scene) {

@@ -240,6 +240,10 @@ pub async fn an_erased_delivery_is_neither_listed_nor_claimed(scene: &Scene) {
         let listed = scene.store.deliveries(&filter, Page::first(50)).await.unwrap().items;
         assert_eq!(listed.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [id.delivery(2)]);
     }
+    // An owner that has it in memory does not bring it back.
+    let third = super::scene::Owed { delivery: id.delivery(3), ..owed };
+    scene.record(vec![scene.attempted(&third, 1, scene.first.number, super::scene::retry(scene.now))]).await;
+    assert!(scene.store.lane_due(endpoint.id, None, scene.at(99), 10).await.unwrap().is_empty());
     let to_it = DeliveryFilter { endpoint: Some(endpoint.id), ..DeliveryFilter::default() };
     assert!(scene.store.deliveries(&to_it, Page::first(50)).await.unwrap().items.is_empty());
     let successor = scene.successor().await;

@@ -142,6 +142,7 @@ macro_rules! conformance_tests {
                 a_lane_does_not_rest_if_rows_came_meanwhile
                 a_resting_lane_wakes_at_its_next_row
                 a_lane_without_rows_goes_away_and_comes_back
+                a_lane_that_came_back_does_not_rest_by_an_old_count
                 a_lane_sleeps_while_its_endpoint_is_stopped
                 a_record_wakes_a_sleeping_lane
                 a_new_owner_finds_every_lane_of_its_shards_ready

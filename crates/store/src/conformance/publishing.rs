@@ -65,9 +65,11 @@ pub async fn a_repeat_of_a_commit_whose_reply_was_lost_has_the_same_answer_and_n
     ];
     let flush = Flush { settled, finished: vec![group.batch], ..Flush::default() };
     scene.store.record(scene.node(), &flush).await.unwrap();
+    assert_eq!(scene.commit(&group).await, [Accepted::New], "after everything was done");
+    assert_eq!((scene.word(sent).await, scene.word(waited).await), ("succeeded", "succeeded"));
     // The catalog has moved too since, which is no reason to publish it once more under other ids.
     scene.store.create_topic(&topic(scene, 1, None, "a")).await.unwrap();
-    assert_eq!(scene.commit(&group).await, [Accepted::New], "after everything was done");
+    assert_eq!(scene.commit(&group).await, [Accepted::New], "and later still");
     assert_eq!((scene.word(sent).await, scene.word(waited).await), ("succeeded", "succeeded"));
     let successor = scene.successor().await;
     assert!(left(&scene.claim_all(successor.node).await).is_empty());

@@ -144,6 +144,7 @@ pub async fn a_stale_success_wins_over_the_new_owners_failure(scene: &Scene) {
         let rows = scene.store.lane_due(owed.endpoint, None, scene.at(1_000), 10).await.unwrap();
         assert!(rows.is_empty(), "it would be sent once more");
     }
+    assert_eq!(scene.store.stats(None).await.unwrap().failed, 0, "no dead letter is left of it");
 }
 
 /// F5, the other way round.

@@ -132,6 +132,20 @@ pub async fn a_lane_without_rows_goes_away_and_comes_back(scene: &Scene) {
     assert_eq!(scene.ready(scene.at(2)).await, [owed.lane()]);
 }
 
+/// A lane that went away and came back is another one, although it has seen as many rows.
+pub async fn a_lane_that_came_back_does_not_rest_by_an_old_count(scene: &Scene) {
+    let owed = scene.one_waiting().await;
+    let ready = scene.store.ready_lanes(&all_shards(), scene.at(1), 10).await.unwrap();
+    let seen = ready[0].writes;
+    scene.record(vec![scene.attempted(&owed, 1, scene.first.number, Next::Succeeded)]).await;
+    scene.rest(owed.lane(), scene.at(1), Rest::UntilAfter(scene.at(1))).await;
+    let endpoint = scene.store.endpoint(owed.endpoint).await.unwrap().unwrap();
+    scene.publish(vec![scene.draft(&[&endpoint]).waits(scene.now, WaitingFor::Schedule)]).await;
+    let rested = scene.store.rest_lane(scene.node(), owed.lane(), seen, Rest::UntilAfter(scene.at(1))).await;
+    assert!(!rested.unwrap(), "the new row was overlooked");
+    assert_eq!(scene.ready(scene.at(1)).await, [owed.lane()]);
+}
+
 pub async fn a_lane_sleeps_while_its_endpoint_is_stopped(scene: &Scene) {
     let endpoint = scene.endpoint().await;
     let paused = Endpoint { state: EndpointState::Paused, revision: 2, ..endpoint.clone() };
