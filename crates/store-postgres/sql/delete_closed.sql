@@ -1,0 +1,1 @@
+DELETE FROM posthaste.closed WHERE id = ANY ($1)

@@ -1,0 +1,1 @@
+SELECT id, tenant, uid, adhoc, settings, state, state_reason, challenge, secrets, revision, created_at, updated_at FROM posthaste.endpoint WHERE id = $1

@@ -1,0 +1,1 @@
+DELETE FROM posthaste.batch WHERE id = ANY ($1)

@@ -1,0 +1,1 @@
+SELECT at FROM posthaste.horizon FOR SHARE

@@ -1,0 +1,1 @@
+SELECT coalesce(max(number), 0) FROM posthaste.attempt WHERE id >= $1 AND id <= $2

@@ -1,0 +1,1 @@
+SELECT id FROM posthaste.closed WHERE endpoint = $4 AND id < $1 AND id >= $2 ORDER BY id DESC LIMIT $3

@@ -1,0 +1,1 @@
+SELECT id, batch, deliver_at, tenant, topic, content_type, targets, extras FROM posthaste.message WHERE id = $1

@@ -1,0 +1,1 @@
+SELECT id FROM posthaste.message WHERE id = ANY ($1) AND batch = ANY ($2)

@@ -1,0 +1,1 @@
+UPDATE posthaste.batch SET node = $1 WHERE id = ANY ($2)

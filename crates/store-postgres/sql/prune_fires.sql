@@ -1,0 +1,1 @@
+DELETE FROM posthaste.schedule_fire WHERE fire_at < $1

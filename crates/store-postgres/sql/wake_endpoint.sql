@@ -1,0 +1,3 @@
+UPDATE posthaste.lane l SET next_at = least(l.next_at, $2), writes = l.writes + 1
+FROM (SELECT endpoint, ord FROM posthaste.lane WHERE endpoint = $1 ORDER BY ord FOR UPDATE) w
+WHERE l.endpoint = w.endpoint AND l.ord = w.ord
