@@ -29,16 +29,25 @@ use judge::{after_failure, judged};
 use mark::Marked;
 use ready::Readiness;
 
-/// Sends one job, and then whatever may be sent next, until nothing may.
+/// Sends one job, and then whatever may be sent next, until nothing may. At the end of a stop what is still in flight is
+/// abandoned.
 pub async fn run(engine: Engine, first: Job) {
+    tokio::select! {
+        biased;
+        () = send_on(&engine, first) => {}
+        () = engine.0.stop_now.cancelled() => {}
+    }
+}
+
+async fn send_on(engine: &Engine, first: Job) {
     let mut next = Some(first);
     while let Some(job) = next {
-        let Some(fence) = right_to_send(&engine, job.epoch).await else {
+        let Some(fence) = right_to_send(engine, job.epoch).await else {
             // The lease went to others, and with it everything in memory.
             engine.0.dispatch.ended(&job, Ended::Unsent, Passage::Shut, engine.0.clock.now());
             return;
         };
-        deliver(&engine, job, fence).await;
+        deliver(engine, job, fence).await;
         // A token that is taken now must be used now.
         next = engine.0.lease.may_send().and_then(|_| engine.0.dispatch.next(engine.0.clock.now()));
     }

@@ -69,6 +69,9 @@ use tokio_util::task::TaskTracker;
 pub use caller::Caller;
 pub use error::{EngineError, FieldError, Result};
 
+/// How long a stop waits for its tasks once nothing is left for them to do.
+const TASKS: Duration = Duration::from_secs(3);
+
 /// How an engine is set up.
 #[derive(Clone)]
 pub struct Options {
@@ -302,6 +305,16 @@ impl Engine {
                 Ok(Err(error)) => tracing::warn!(%error, "the lease could not be given back; it will run out"),
                 Err(_) => tracing::warn!("the lease could not be given back in time; it will run out"),
             }
+        }
+        // The store is let go of with the last task: whoever opened it may want to open it again.
+        self.0.egress.close();
+        self.0.tracker.close();
+        let ended = async {
+            self.0.sending.wait().await;
+            self.0.tracker.wait().await;
+        };
+        if tokio::time::timeout(TASKS, ended).await.is_err() {
+            tracing::warn!("some tasks were still running at the end of the stop");
         }
     }
 
