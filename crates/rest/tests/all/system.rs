@@ -1,0 +1,35 @@
+//! What people and machines ask about the whole.
+
+use serde_json::json;
+
+use crate::stage::{Stage, with_receiver};
+
+#[tokio::test]
+async fn the_numbers_tell_of_what_is_owed_and_who_works() {
+    let (stage, receiver) = with_receiver().await;
+    stage.endpoint(&receiver.url("/hook"), json!({})).await;
+    let body = json!({"topic": "order.created", "payload": 1, "delay_seconds": 3600});
+    stage.post("/v1/messages", body).await.expect(202);
+    let stats = stage.until("/v1/stats", |stats| stats["waiting"] == 1).await;
+    assert_eq!((&stats["endpoints"], &stats["failed"]), (&json!(1), &json!(0)));
+    assert!(stats["oldest_pending_at"].is_string(), "{stats}");
+    let node = &stats["nodes"][0];
+    assert!(node["id"].as_str().unwrap().starts_with("node_") && node["heartbeat_at"].is_string(), "{stats}");
+    assert!(node["roles"].as_array().unwrap().contains(&json!("dispatch")), "{stats}");
+    let metrics = stage.get("/metrics").await;
+    assert!(String::from_utf8_lossy(&metrics.body).contains("posthaste_messages_accepted_total 1"), "{metrics:?}");
+}
+
+#[tokio::test]
+async fn the_description_and_its_page_come_from_the_server_itself() {
+    let stage = Stage::open().await;
+    let description = stage.get("/openapi.json").await.expect(200);
+    assert_eq!(description, serde_json::from_str::<serde_json::Value>(&posthaste_rest::openapi_document()).unwrap());
+    let page = stage.get("/docs").await;
+    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+    assert!(page.header("content-security-policy").contains("default-src 'none'"));
+    for part in ["/docs/docs.js", "/docs/docs.css"] {
+        assert!(String::from_utf8_lossy(&page.body).contains(part));
+        assert_eq!(stage.get(part).await.status, 200, "{part}");
+    }
+}
