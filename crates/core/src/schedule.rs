@@ -47,6 +47,7 @@ impl Schedule {
 
 /// What a caller chooses about a schedule; stored as one document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ScheduleSettings {
     /// A name for people.
@@ -103,6 +104,7 @@ const fn default_enabled() -> bool {
 
 /// What becomes of due times at which nobody was there to fire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Missed {
     /// Nothing.

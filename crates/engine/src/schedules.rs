@@ -124,9 +124,18 @@ impl Engine {
     }
 
     /// Ends a schedule; what it published stays.
-    pub async fn delete_schedule(&self, caller: &Caller, tenant: Option<&str>, id: &str) -> Result<()> {
+    pub async fn delete_schedule(
+        &self,
+        caller: &Caller,
+        tenant: Option<&str>,
+        id: &str,
+        if_match: Option<u32>,
+    ) -> Result<()> {
         caller.require(Scope::Endpoints)?;
         let schedule = self.find_schedule(caller, tenant, id).await?;
+        if if_match.is_some_and(|revision| revision != schedule.revision) {
+            return Err(EngineError::PreconditionFailed);
+        }
         Ok(self.0.store.delete_schedule(schedule.id).await?)
     }
 

@@ -30,6 +30,7 @@ mod query;
 mod remainder;
 mod replays;
 mod request_id;
+mod schedules;
 mod stats;
 mod subscriptions;
 mod topics;
@@ -99,6 +100,7 @@ fn resources() -> OpenApiRouter<App> {
         .merge(deliveries::routes())
         .merge(attempts::routes())
         .merge(subscriptions::routes())
+        .merge(schedules::routes())
         .merge(replays::routes())
         .merge(erasures::routes())
         .merge(keys::routes())

@@ -1,6 +1,7 @@
 //! The OpenAPI document: made from the handlers and the types, with what all operations share added once.
 
 use posthaste_core::endpoint::EndpointSettings;
+use posthaste_core::schedule::ScheduleSettings;
 use serde_json::{Value, json};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, License, OpenApi, OpenApiBuilder, RefOr, Schema};
@@ -13,11 +14,7 @@ pub struct EndpointChange;
 
 impl PartialSchema for EndpointChange {
     fn schema() -> RefOr<Schema> {
-        let mut schema = EndpointSettings::schema();
-        if let RefOr::T(Schema::Object(object)) = &mut schema {
-            object.required.clear();
-        }
-        schema
+        none_needed(EndpointSettings::schema())
     }
 }
 
@@ -25,6 +22,28 @@ impl ToSchema for EndpointChange {
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
         EndpointSettings::schemas(schemas);
     }
+}
+
+/// A change of a schedule: its settings, none of which must be there.
+pub struct ScheduleChange;
+
+impl PartialSchema for ScheduleChange {
+    fn schema() -> RefOr<Schema> {
+        none_needed(ScheduleSettings::schema())
+    }
+}
+
+impl ToSchema for ScheduleChange {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        ScheduleSettings::schemas(schemas);
+    }
+}
+
+fn none_needed(mut schema: RefOr<Schema>) -> RefOr<Schema> {
+    if let RefOr::T(Schema::Object(object)) = &mut schema {
+        object.required.clear();
+    }
+    schema
 }
 
 /// The document before the first resource.

@@ -7,7 +7,7 @@ use crate::stage::{id, with_receiver};
 const ONE: (&str, &str) = ("content-type", "application/cloudevents+json");
 const MANY: (&str, &str) = ("content-type", "application/cloudevents-batch+json");
 
-fn event(id: &str, data: Value) -> Value {
+fn event(id: &str, data: &Value) -> Value {
     json!({"specversion": "1.0", "id": id, "source": "/shop", "type": "order.created", "data": data, "colour": "red"})
 }
 
@@ -15,7 +15,7 @@ fn event(id: &str, data: Value) -> Value {
 async fn an_event_comes_in_structured_or_binary_and_its_data_goes_out() {
     let (stage, receiver) = with_receiver().await;
     stage.endpoint(&receiver.url("/hook"), json!({"max_in_flight": 1})).await;
-    let body = event("1", json!({"n": 1})).to_string();
+    let body = event("1", &json!({"n": 1})).to_string();
     let accepted = stage.send("POST", "/v1/events", &[ONE], body.as_bytes()).await.expect(202);
     assert_eq!((&accepted["topic"], &accepted["deliveries"]), (&json!("order.created"), &json!(1)));
     let again = stage.send("POST", "/v1/events", &[ONE], body.as_bytes()).await.expect(202);
@@ -38,7 +38,7 @@ async fn an_event_comes_in_structured_or_binary_and_its_data_goes_out() {
 #[tokio::test]
 async fn a_list_of_events_is_answered_one_by_one() {
     let (stage, _receiver) = with_receiver().await;
-    let events = json!([event("1", json!(1)), {"id": "2"}, event("1", json!(1)), event("3", json!(3))]);
+    let events = json!([event("1", &json!(1)), {"id": "2"}, event("1", &json!(1)), event("3", &json!(3))]);
     let results = stage.send("POST", "/v1/events", &[MANY], events.to_string().as_bytes()).await.expect(202);
     let results = results["results"].as_array().unwrap();
     assert_eq!(results.len(), 4);

@@ -110,6 +110,8 @@ async fn pages_follow_one_another_while_rows_arrive_and_cursors_fit_only_their_l
         let names = list["data"].as_array().unwrap().iter().map(|topic| topic["name"].as_str().unwrap().to_owned());
         names.collect::<Vec<_>>()
     };
+    // Two of one millisecond may stand either way; but then they always do.
+    let whole = names(&stage.get("/v1/topics").await.expect(200));
     let first = stage.get("/v1/topics?limit=2").await.expect(200);
     let cursor = first["next_cursor"].as_str().unwrap().to_owned();
     stage.topic("late").await;
@@ -117,7 +119,8 @@ async fn pages_follow_one_another_while_rows_arrive_and_cursors_fit_only_their_l
     let next = second["next_cursor"].as_str().unwrap();
     let third = stage.get(&format!("/v1/topics?limit=2&cursor={next}")).await.expect(200);
     let all = [names(&first), names(&second), names(&third)].concat();
-    assert_eq!(all, ["e", "d", "c", "b", "a"]);
+    assert_eq!(all, whole);
+    assert_eq!(all.len(), 5);
     assert_eq!(third["next_cursor"], serde_json::Value::Null);
     for other in ["/v1/endpoints?", "/v1/topics?tenant=default&"] {
         stage.get(&format!("{other}cursor={cursor}")).await.refused(400, "invalid_parameter", "cursor");

@@ -167,7 +167,7 @@ async fn messages_are_found_by_what_they_carry() {
         assert!(list["data"].as_array().unwrap().iter().all(|message| message.get("payload").is_none()));
     }
     assert_eq!(id(&stage.get("/v1/messages/uid:u%2F1").await.expect(200)), one);
-    stage.get(&format!("/v1/messages/uid:u%2F1?tenant=acme")).await.refused(404, "not_found", "-");
+    stage.get("/v1/messages/uid:u%2F1?tenant=acme").await.refused(404, "not_found", "-");
 }
 
 #[tokio::test]
