@@ -55,7 +55,7 @@ impl Server {
         // Bound first: an address that is taken is found before a node joins.
         let api = listener::bind(settings.listen)?;
         let metrics = settings.metrics_listen.map(listener::bind).transpose()?;
-        let opened = database::open(&settings.database).await?;
+        let opened = database::open(&settings.database, &settings.network).await?;
         let secret_key = secret_key::choose(settings.secret_key.clone(), &settings.database)?;
         let room = files.saturating_sub(SPARE_FILES);
         let max_connections = settings.max_connections.min((room / 2).max(16));

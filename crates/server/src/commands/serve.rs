@@ -12,7 +12,7 @@ use posthaste_store::retention::Ages;
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use url::Url;
 
-use crate::commands::migrate::DatabaseUrl;
+use crate::commands::migrate::DatabaseOptions;
 use crate::failure::{Failure, Result};
 use crate::server::attempt_lines::{AttemptLines, Logged};
 use crate::server::logs::{self, LogFormat};
@@ -32,7 +32,7 @@ use crate::server::{Server, signals};
 Keys are better given as POSTHASTE_ADMIN_KEY and POSTHASTE_SECRET_KEY: a process's arguments can be seen by others.")]
 pub struct Serve {
     #[command(flatten)]
-    database: DatabaseUrl,
+    database: DatabaseOptions,
     /// Where the API listens; beyond loopback only with an admin key
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7678")]
     listen: SocketAddr,
@@ -164,6 +164,7 @@ fn settings(options: Serve) -> Result<Settings> {
     Settings {
         listen: options.listen,
         metrics_listen: options.metrics_listen,
+        network: options.database.network(),
         // An empty variable (`POSTHASTE_ADMIN_KEY=`) is what a deployment without one leaves behind.
         admin_key: options.admin_key.filter(|key| !key.is_empty()),
         secret_key: options.secret_key.filter(|key| !key.is_empty()),
@@ -180,7 +181,7 @@ fn settings(options: Serve) -> Result<Settings> {
         grace: Duration::from_secs(u64::from(options.shutdown_grace_seconds)),
         max_connections: usize::try_from(options.max_connections).unwrap_or(usize::MAX),
         attempt_log,
-        ..Settings::new(options.database.database_url)
+        ..Settings::new(options.database.url)
     }
     .check()
 }

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use posthaste_store::{Store, StoreError};
+use posthaste_store_postgres::{PostgresOptions, PostgresStore};
 use posthaste_store_sqlite::SqliteStore;
 
 use crate::failure::{Failure, Result};
@@ -73,15 +74,30 @@ pub struct Opened {
     pub commit_width: usize,
 }
 
+/// What only PostgreSQL has to be told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Network {
+    /// Certificate authorities to trust instead of the system's.
+    pub ca: Option<PathBuf>,
+    /// Whether a pooler hands out another server process for each transaction.
+    pub pooled: bool,
+}
+
+impl Network {
+    fn options(&self) -> PostgresOptions {
+        PostgresOptions { ca: self.ca.clone(), pooled: self.pooled, ..PostgresOptions::default() }
+    }
+}
+
 /// Opens a database, migrating it under a lock if it is older than this program.
-pub async fn open(database: &Database) -> Result<Opened> {
+pub async fn open(database: &Database, network: &Network) -> Result<Opened> {
     let opened = match database {
         Database::File(path) => {
             let path = path.to_str().ok_or_else(|| Failure::new("the database file's name must be UTF-8"))?;
             sqlite(path).await
         }
         Database::Memory => sqlite(":memory:").await,
-        Database::Postgres(url) => postgres(url),
+        Database::Postgres(url) => postgres(url, network).await,
     };
     opened.map_err(|error| refused(database, error))
 }
@@ -91,20 +107,25 @@ async fn sqlite(path: &str) -> Result<Opened, StoreError> {
     Ok(Opened { store: Arc::new(SqliteStore::open(path).await?), commit_width: 1 })
 }
 
-fn postgres(url: &str) -> Result<Opened, StoreError> {
-    Err(StoreError::internal(format!("this build has no driver for {}", url.split(':').next().unwrap_or_default())))
+async fn postgres(url: &str, network: &Network) -> Result<Opened, StoreError> {
+    let options = network.options();
+    let store = PostgresStore::connect(url, &options).await?;
+    // While one group commit waits for the disk the next is prepared, on a connection of its own.
+    Ok(Opened { store: Arc::new(store), commit_width: options.publish_connections })
 }
 
 /// Whether a database is at this program's schema; changes nothing.
-pub async fn check(database: &Database) -> Result<()> {
-    let (found, known) = match database {
-        Database::File(path) => {
-            let found = SqliteStore::schema_version(&path.to_string_lossy()).await;
-            (found.map_err(|error| refused(database, error))?, posthaste_store_sqlite::SCHEMA_VERSION)
-        }
+pub async fn check(database: &Database, network: &Network) -> Result<()> {
+    let versions = match database {
+        Database::File(path) => SqliteStore::schema_version(&path.to_string_lossy())
+            .await
+            .map(|found| (found, posthaste_store_sqlite::SCHEMA_VERSION)),
         Database::Memory => return Ok(()),
-        Database::Postgres(url) => return postgres(url).map(drop).map_err(|error| refused(database, error)),
+        Database::Postgres(url) => {
+            PostgresStore::check(url, &network.options()).await.map(|version| (version.found, version.known))
+        }
     };
+    let (found, known) = versions.map_err(|error| refused(database, error))?;
     match found.cmp(&known) {
         Ordering::Equal => Ok(()),
         Ordering::Less => Err(Failure::new(format!(
@@ -118,7 +139,7 @@ pub async fn check(database: &Database) -> Result<()> {
 fn refused(database: &Database, error: StoreError) -> Failure {
     match error {
         StoreError::Unavailable(source) => Failure::new(format!(
-            "{database} is not reachable: {source}; check that it runs and that --database-url is right"
+            "the database is not reachable: {source}; check that it runs and that --database-url is right"
         )),
         StoreError::Internal(source) => Failure::new(format!("{database} cannot be opened: {source}")),
         // The others say themselves what to do.

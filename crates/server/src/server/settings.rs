@@ -12,7 +12,7 @@ use rustls::pki_types::CertificateDer;
 use url::Url;
 
 use super::attempt_lines::AttemptLines;
-use super::database::Database;
+use super::database::{Database, Network};
 use crate::failure::{Failure, Result};
 
 /// The shortest admin key: a text that nobody guesses.
@@ -32,6 +32,8 @@ pub struct Settings {
     pub metrics_listen: Option<SocketAddr>,
     /// The database.
     pub database: Database,
+    /// How it is reached.
+    pub network: Network,
     /// A key with every right; without one no key is asked for, and only loopback is served.
     pub admin_key: Option<String>,
     /// Seals endpoint secrets.
@@ -71,6 +73,7 @@ impl Settings {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7678),
             metrics_listen: None,
             database,
+            network: Network::default(),
             admin_key: None,
             secret_key: None,
             roles: Role::ALL.to_vec(),

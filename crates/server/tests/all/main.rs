@@ -7,6 +7,8 @@ mod configuration;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod postgres;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod refusals;

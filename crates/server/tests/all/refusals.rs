@@ -41,12 +41,33 @@ fn a_database_that_cannot_be_opened_is_named_without_its_password() {
     let url = "postgres://me:hunter2@127.0.0.1:1/hooks";
     for command in ["serve", "migrate"] {
         let refused = run(&mut posthaste(directory.path(), &[command, "--database-url", url])).refused();
-        assert!(refused.contains("127.0.0.1:1") && !refused.contains("hunter2"), "{refused}");
+        assert!(refused.contains("127.0.0.1 (port 1)") && refused.contains("--database-url"), "{refused}");
+        assert!(!refused.contains("hunter2"), "{refused}");
     }
     let nowhere = "sqlite:no/such/directory/p.db";
     let refused =
         run(&mut posthaste(directory.path(), &["serve", "--listen", "127.0.0.1:0", "--database-url", nowhere]));
     assert!(refused.refused().contains("no/such/directory"));
+}
+
+#[test]
+fn a_database_of_a_newer_version_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("posthaste.db");
+    // An empty SQLite database of one page, as the file format's document lays it out.
+    let mut page = vec![0_u8; 4096];
+    page[..16].copy_from_slice(b"SQLite format 3\0");
+    page[16..24].copy_from_slice(&[0x10, 0, 1, 1, 0, 64, 32, 32]);
+    let mut number = |at: usize, value: u32| page[at..at + 4].copy_from_slice(&value.to_be_bytes());
+    for (at, value) in [(24, 1), (28, 1), (44, 4), (56, 1), (60, 999_999), (92, 1), (96, 3_051_003)] {
+        number(at, value);
+    }
+    page[100..108].copy_from_slice(&[13, 0, 0, 0, 0, 0x10, 0, 0]);
+    std::fs::write(&path, &page).unwrap();
+    for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["migrate"], &["migrate", "--check"]] {
+        let refused = run(&mut posthaste(directory.path(), command)).refused();
+        assert!(refused.contains("999999") && refused.contains("newer posthaste"), "{command:?}: {refused}");
+    }
 }
 
 #[test]
