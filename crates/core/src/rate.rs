@@ -190,15 +190,16 @@ mod tests {
         #[test]
         fn no_second_sees_more_than_burst_and_rate_even_across_owners(
             per_second in 0.5f64..50.0, burst in 1u32..20,
-            steps in proptest::collection::vec(0u64..400_000, 1..200), handover in 0usize..200,
+            steps in proptest::collection::vec(0u64..400_000, 1..200), handover in 0usize..200, unhurried in any::<bool>(),
         ) {
             let limit = limit(per_second, burst);
+            let empty = if unhurried { Bucket::unhurried } else { Bucket::empty };
             // The first owner is well rested: its bucket is full.
-            let mut bucket = Bucket::empty(limit, START - Duration::from_hours(1));
+            let mut bucket = empty(limit, START - Duration::from_hours(1));
             let (mut now, mut sends) = (START, Vec::new());
             for (index, step) in steps.into_iter().enumerate() {
                 if index == handover {
-                    bucket = Bucket::empty(limit, now);
+                    bucket = empty(limit, now);
                 }
                 now = now + Duration::from_micros(step);
                 while bucket.take(now).is_ok() {
