@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use posthaste_core::endpoint::{EndpointSettings, EndpointState};
+use posthaste_core::endpoint::EndpointState;
 use posthaste_core::message::MessageExtras;
 use posthaste_core::{Endpoint, EndpointId, Tenant, TopicName, filter};
 use posthaste_store::{Conflict, StoreError};
@@ -127,7 +127,7 @@ impl Engine {
             tenant: tenant.clone(),
             uid: None,
             adhoc: true,
-            settings: EndpointSettings::new(url, Vec::new()),
+            settings: self.new_settings(url, Vec::new()),
             state: EndpointState::Active,
             state_reason: None,
             challenge: None,

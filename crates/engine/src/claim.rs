@@ -43,7 +43,7 @@ pub async fn run(engine: Engine) {
     }
 }
 
-async fn claim_some(engine: &Engine) -> Result<usize, StoreError> {
+pub(crate) async fn claim_some(engine: &Engine) -> Result<usize, StoreError> {
     let Some(fence) = engine.0.lease.may_send() else { return Ok(0) };
     let claimed = engine.0.store.claim_batches(fence.node, 16).await?;
     let now = engine.0.clock.now();

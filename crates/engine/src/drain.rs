@@ -96,7 +96,7 @@ async fn wait(engine: &Engine, longest: Duration) {
     }
 }
 
-async fn poll(engine: &Engine) -> Result<(), StoreError> {
+pub(crate) async fn poll(engine: &Engine) -> Result<(), StoreError> {
     let _gate = engine.0.drain_gate.lock().await;
     let now = engine.0.clock.now();
     engine.0.dispatch.relist(now);

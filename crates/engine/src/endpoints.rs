@@ -210,7 +210,6 @@ impl Engine {
     pub async fn resume_endpoint(&self, caller: &Caller, tenant: Option<&str>, id: &str) -> Result<Endpoint> {
         let endpoint = self.set_state(caller, tenant, id, EndpointState::Active, None).await?;
         self.announce_endpoint(announce::ENDPOINT_RECOVERED, &endpoint);
-        self.0.store.release_lanes(endpoint.id, self.0.clock.now()).await?;
         // Orders that a failed delivery holds go on too, also if the endpoint had been active all the while.
         self.0.store.release_lanes(endpoint.id, self.0.clock.now()).await?;
         self.0.record.health(endpoint.id, None).await;

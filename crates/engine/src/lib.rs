@@ -40,6 +40,7 @@ pub mod lease;
 mod membership;
 pub mod metrics;
 mod outbox;
+mod pass;
 mod record;
 pub mod replays;
 pub mod request;
@@ -89,6 +90,8 @@ pub struct Options {
     pub auto_topics: bool,
     /// How endpoints are verified that do not say it themselves.
     pub verification: posthaste_core::endpoint::Verification,
+    /// How long deliveries are tried whose endpoint says nothing of it.
+    pub patience: Patience,
     /// Who this server says it is in CloudEvents handshakes: a host's name.
     pub origin: String,
     /// Where this server's API can be reached from outside, if it can.
@@ -119,6 +122,7 @@ impl Default for Options {
             max_payload_bytes: 1 << 20,
             auto_topics: false,
             verification: posthaste_core::endpoint::Verification::None,
+            patience: Patience::Scheduled,
             origin: "localhost".to_owned(),
             public_url: None,
             lease: Duration::from_secs(10),
@@ -129,6 +133,16 @@ impl Default for Options {
             attempt_log: None,
         }
     }
+}
+
+/// How long deliveries are tried whose endpoint says nothing of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Patience {
+    /// As long as the default schedule lasts.
+    #[default]
+    Scheduled,
+    /// Until they are taken: the last delay is repeated without end, and the endpoint is never disabled.
+    Endless,
 }
 
 /// Takes a line for each attempt, a whole flush at once.

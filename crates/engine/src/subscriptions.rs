@@ -1,6 +1,6 @@
 //! Subscribing a URL to a topic, and taking it off again, without knowing of endpoints: twice is once.
 
-use posthaste_core::endpoint::{EndpointSettings, Verification};
+use posthaste_core::endpoint::Verification;
 use posthaste_core::{Endpoint, EndpointId, Scope, Tenant, TopicPattern};
 use posthaste_store::StoreError;
 use serde::Deserialize;
@@ -95,7 +95,7 @@ impl Engine {
         url: &str,
         draft: &SubscribeDraft,
     ) -> Result<Subscribed> {
-        let mut settings = EndpointSettings::new(url.to_owned(), vec![draft.topic.clone()]);
+        let mut settings = self.new_settings(url.to_owned(), vec![draft.topic.clone()]);
         settings.verification = draft.verification.unwrap_or(self.0.options.verification);
         let settings = self.check_settings(tenant, None, settings, None).await?;
         let registration = Registration { tenant: tenant.clone(), id, uid: None, settings, secrets: fresh_secrets()? };

@@ -117,6 +117,7 @@ fn engine_options(settings: &Settings, secret_key: Option<String>, in_flight: us
         max_payload_bytes: settings.max_payload_bytes,
         auto_topics: settings.auto_topics,
         verification: settings.verification,
+        patience: posthaste_engine::Patience::Scheduled,
         origin: settings.origin(),
         public_url: settings.public_url.as_ref().map(ToString::to_string),
         lease: settings.lease,

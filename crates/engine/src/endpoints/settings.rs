@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use posthaste_core::endpoint::EndpointSettings;
 use posthaste_core::filter::Filter;
-use posthaste_core::{EndpointId, Tenant};
+use posthaste_core::{EndpointId, Tenant, TopicPattern};
 use serde_json::Value;
 
-use crate::Engine;
 use crate::catalog::TenantView;
 use crate::error::{EngineError, FieldError, Result};
 use crate::rules;
+use crate::{Engine, Patience};
 
 /// The most patterns of one endpoint.
 const MAX_PATTERNS: usize = 100;
@@ -19,6 +19,8 @@ const MAX_PATTERNS: usize = 100;
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(300);
 /// The most exchanges in flight.
 const MAX_IN_FLIGHT: u32 = 4_096;
+/// The most attempts of one schedule.
+const MOST_ATTEMPTS: u32 = 2_147_483_647;
 
 impl Engine {
     /// Checks the settings of an endpoint, `own` if it is there already, and brings its URL into its usual form.
@@ -48,6 +50,16 @@ impl Engine {
             check_dead_letter(&view, own, id, &mut errors);
         }
         if errors.is_empty() { Ok(settings) } else { Err(EngineError::Invalid(errors)) }
+    }
+
+    /// The settings of an endpoint of which only the URL and the topics were given.
+    pub(crate) fn new_settings(&self, url: String, topics: Vec<TopicPattern>) -> EndpointSettings {
+        let mut settings = EndpointSettings::new(url, topics);
+        if self.0.options.patience == Patience::Endless {
+            settings.max_attempts = Some(MOST_ATTEMPTS);
+            settings.disable_after_seconds = None;
+        }
+        settings
     }
 
     async fn check_topics(
@@ -94,7 +106,7 @@ fn check_numbers(settings: &EndpointSettings, errors: &mut Vec<FieldError>) {
     if settings.max_in_flight == 0 || settings.max_in_flight > MAX_IN_FLIGHT {
         wrong("/max_in_flight", "use 1 to 4096");
     }
-    if settings.max_attempts.is_some_and(|most| most == 0 || most > 2_147_483_647) {
+    if settings.max_attempts.is_some_and(|most| most == 0 || most > MOST_ATTEMPTS) {
         wrong("/max_attempts", "use 1 to 2147483647, or null for the schedule's length + 1");
     }
     if settings.success_codes.as_ref().is_some_and(|codes| codes.is_empty() || codes.len() > 100) {
