@@ -1,6 +1,6 @@
 //! [`Jobs`]: replays and erasures, a step in a transaction.
 
-mod erase;
+pub(crate) mod erase;
 
 use async_trait::async_trait;
 use posthaste_core::id::NodeId;

@@ -13,6 +13,7 @@ use posthaste_store::{Flush, Recorded, Result, Settled, StoreError};
 
 use crate::PostgresStore;
 use crate::accept::{Acceptance, LaneCall, Terms, Waking};
+use crate::jobs::erase::target_offset;
 use crate::param::{Param, Uuid};
 use crate::rows::get;
 use crate::session::{Call, Rows, Session};
@@ -127,6 +128,7 @@ async fn lock_and_look(session: &Session, node: NodeId, flush: &Flush) -> Result
     let ids: Vec<Uuid> = unsuccessful().map(|settled| settled.delivery.into()).collect();
     let last_children: Vec<Uuid> = unsuccessful().map(|settled| Uuid(settled.delivery.last_child_bits())).collect();
     let messages: Vec<Uuid> = unsuccessful().map(|settled| settled.delivery.message().into()).collect();
+    let targets: Vec<i32> = unsuccessful().map(|settled| target_offset(settled.delivery)).collect();
     let answers = session
         .open(
             "",
@@ -135,7 +137,7 @@ async fn lock_and_look(session: &Session, node: NodeId, flush: &Flush) -> Result
                 Call::Query(include_str!("../sql/lock_batches.sql"), vec![&batches]),
                 Call::Query(include_str!("../sql/lock_due.sql"), vec![&keys.endpoint, &keys.id]),
                 Call::Query(include_str!("../sql/insert_attempts.sql"), attempt_params),
-                Call::Query(include_str!("../sql/ended.sql"), vec![&ids, &last_children, &messages]),
+                Call::Query(include_str!("../sql/ended.sql"), vec![&ids, &last_children, &messages, &targets]),
             ],
         )
         .await?;

@@ -85,10 +85,15 @@ pub(super) async fn deliveries(session: &Session, ids: &[DeliveryId]) -> Result<
         .await?;
     for id in &keys.id {
         let delivery = DeliveryId::from_bits(id.0);
-        // PostgreSQL counts bytes from 1, positions count from 1 too.
-        let from = 1 + VERSION_BYTES + (delivery.position() - 1) * TARGET_BYTES;
-        let from = i32::try_from(from).unwrap_or(i32::MAX);
+        let from = target_offset(delivery);
         session.query(include_str!("../../sql/blank_target.sql"), &[&Uuid::from(delivery.message()), &from]).await?;
     }
     Ok(u64::try_from(keys.id.len()).unwrap_or(u64::MAX))
+}
+
+/// Where a delivery's target begins among its message's packed ones.
+pub(crate) fn target_offset(delivery: DeliveryId) -> i32 {
+    // PostgreSQL counts bytes from 1, positions count from 1 too.
+    let from = 1 + VERSION_BYTES + delivery.position().saturating_sub(1) * TARGET_BYTES;
+    i32::try_from(from).unwrap_or(i32::MAX)
 }
