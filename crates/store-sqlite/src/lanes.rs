@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use posthaste_core::id::NodeId;
-use posthaste_core::{DeliveryId, EndpointId, Lane, Tenant, Timestamp};
+use posthaste_core::{DeliveryId, EndpointId, Lane, Message, MessageId, Tenant, Timestamp};
 use posthaste_store::queue::{DueDelivery, ReadyLane, Rest};
 use posthaste_store::{ShardSet, StoreError};
 use rusqlite::{Connection, OptionalExtension, Rows, params};
@@ -12,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Rows, params};
 use crate::coordination::fence;
 use crate::fault::Fault;
 use crate::rows;
+use crate::wide::WideMessages;
 
 /// Lanes that got rows in the present transaction: one write for each, however many rows.
 #[derive(Debug, Default)]
@@ -104,13 +106,19 @@ pub(crate) fn ready(
     Ok(lanes)
 }
 
-pub(crate) fn head(connection: &Connection, lane: Lane, limit: u32) -> Result<Vec<DueDelivery>, Fault> {
+pub(crate) fn head(
+    connection: &Connection,
+    wide: &WideMessages,
+    lane: Lane,
+    limit: u32,
+) -> Result<Vec<DueDelivery>, Fault> {
     let mut statement = connection.prepare_cached(sql!("due/head"))?;
-    with_messages(connection, statement.query(params![lane.endpoint.to_bytes(), lane.order, limit])?)
+    with_messages(connection, wide, statement.query(params![lane.endpoint.to_bytes(), lane.order, limit])?)
 }
 
 pub(crate) fn due(
     connection: &Connection,
+    wide: &WideMessages,
     endpoint: EndpointId,
     after: Option<(Timestamp, DeliveryId)>,
     now: Timestamp,
@@ -125,22 +133,36 @@ pub(crate) fn due(
         after_id.to_bytes(),
         limit
     ])?;
-    with_messages(connection, found)
+    with_messages(connection, wide, found)
 }
 
-fn with_messages(connection: &Connection, mut found: Rows<'_>) -> Result<Vec<DueDelivery>, Fault> {
-    let mut messages = connection.prepare_cached(sql!("message/with_payload"))?;
+fn with_messages(connection: &Connection, wide: &WideMessages, mut found: Rows<'_>) -> Result<Vec<DueDelivery>, Fault> {
     let mut deliveries = Vec::new();
     while let Some(row) = found.next()? {
         let due = rows::due(row)?;
-        let mut messages = messages.query([due.delivery.message().to_bytes()])?;
-        let (message, payload) = match messages.next()? {
-            Some(row) => (Some(Arc::new(rows::message(row)?)), Some(row.get::<_, Vec<u8>>(8)?.into())),
+        let (message, payload) = match with_payload(connection, wide, due.delivery.message())? {
+            Some((message, payload)) => (Some(message), Some(payload)),
             None => (None, None),
         };
         deliveries.push(DueDelivery { due, message, payload });
     }
     Ok(deliveries)
+}
+
+fn with_payload(
+    connection: &Connection,
+    wide: &WideMessages,
+    id: MessageId,
+) -> Result<Option<(Arc<Message>, Bytes)>, Fault> {
+    if let Some(message) = wide.get(id) {
+        let mut statement = connection.prepare_cached(sql!("message/payload"))?;
+        let payload: Option<Vec<u8>> = statement.query_row([id.to_bytes()], |row| row.get(0)).optional()?;
+        return Ok(payload.map(|payload| (message, payload.into())));
+    }
+    let mut statement = connection.prepare_cached(sql!("message/with_payload"))?;
+    let mut found = statement.query([id.to_bytes()])?;
+    let Some(row) = found.next()? else { return Ok(None) };
+    Ok(Some((wide.share(rows::message(row)?), row.get::<_, Vec<u8>>(8)?.into())))
 }
 
 /// Says of rows of `due` that they are about to be sent; returns those that were there.

@@ -37,6 +37,7 @@ mod retention;
 mod rows;
 mod schedules;
 mod stats;
+mod wide;
 mod writer;
 
 use std::sync::Arc;
@@ -60,6 +61,7 @@ struct Inner {
     _checkpointer: checkpoint::Checkpointer,
     writer: writer::Writer,
     readers: Arc<readers::Readers>,
+    wide: Arc<wide::WideMessages>,
     _file: open::DatabaseFile,
 }
 

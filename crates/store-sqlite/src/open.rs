@@ -60,7 +60,8 @@ pub(crate) fn open(path: &str) -> Result<Inner, Fault> {
     let checkpoints = connect(&file.path, Role::Checkpointer, durable)?;
     let writer = Writer::start(writer)?;
     let checkpointer = Checkpointer::start(checkpoints, &writer)?;
-    Ok(Inner { _checkpointer: checkpointer, writer, readers: Arc::new(Readers::new(readers)), _file: file })
+    let (readers, wide) = (Arc::new(Readers::new(readers)), Arc::default());
+    Ok(Inner { _checkpointer: checkpointer, writer, readers, wide, _file: file })
 }
 
 pub(crate) fn schema_version(path: &str) -> Result<i64, Fault> {
@@ -74,14 +75,34 @@ pub(crate) fn schema_version(path: &str) -> Result<i64, Fault> {
 
 /// Takes the lock beside the file. Not SQLite's own exclusive mode: that would also shut out readers and backups.
 fn lock(path: &str) -> Result<DatabaseFile, Fault> {
-    let in_use = || StoreError::InUse { path: path.to_owned() };
-    let name = format!("{path}.lock");
-    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(name)?;
+    // By its one true name, so that two ways to the same file meet at the same lock.
+    let file = true_name(Path::new(path)).map_err(|error| unusable(path, &error))?;
+    let mut name = file.clone().into_os_string();
+    name.push(".lock");
+    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(name);
+    let lock = lock.map_err(|error| unusable(path, &error))?;
     match lock.try_lock() {
-        Ok(()) => Ok(DatabaseFile { path: PathBuf::from(path), lock: Some(lock), throwaway: None }),
-        Err(TryLockError::WouldBlock) => Err(in_use().into()),
-        Err(TryLockError::Error(error)) => Err(error.into()),
+        Ok(()) => Ok(DatabaseFile { path: file, lock: Some(lock), throwaway: None }),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.to_owned() }.into()),
+        Err(TryLockError::Error(error)) => Err(unusable(path, &error)),
     }
+}
+
+fn true_name(path: &Path) -> std::io::Result<PathBuf> {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Ok(name), ..) => Ok(name),
+        // It is not there yet, but its directory has to be.
+        (Err(_), Some(parent), Some(file)) => {
+            let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+            Ok(parent.canonicalize()?.join(file))
+        }
+        (Err(error), ..) => Err(error),
+    }
+}
+
+fn unusable(path: &str, error: &std::io::Error) -> Fault {
+    let said = format!("{path} cannot be used as a database file: {error}");
+    std::io::Error::new(error.kind(), said).into()
 }
 
 /// A database that ends with the store. A file in memory rather than SQLite's own `:memory:`, whose connections would
@@ -109,6 +130,12 @@ fn connect(path: &Path, role: Role, durable: bool) -> Result<Connection, Fault> 
     if role == Role::Writer {
         connection.pragma_update(None, "page_size", 8192)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
+        let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+        if mode != "wal" {
+            // Readers and the writer share memory beside the file.
+            let said = format!("{} lies where SQLite cannot keep a log beside it: use a local disk", path.display());
+            return Err(std::io::Error::other(said).into());
+        }
         connection.pragma_update(None, "cache_size", -65_536)?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
     }

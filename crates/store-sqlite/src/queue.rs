@@ -1,5 +1,7 @@
 //! The queue's verbs, each on the thread that it belongs to.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use posthaste_core::delivery::{Closed, Delivery};
 use posthaste_core::id::NodeId;
@@ -32,7 +34,8 @@ impl Queue for SqliteStore {
     }
 
     async fn lane_head(&self, lane: Lane, limit: u32) -> Result<Vec<DueDelivery>> {
-        self.read(move |connection| lanes::head(connection, lane, limit)).await
+        let wide = Arc::clone(&self.inner.wide);
+        self.read(move |connection| lanes::head(connection, &wide, lane, limit)).await
     }
 
     async fn mark_sending(&self, node: NodeId, rows: &[(EndpointId, DeliveryId)]) -> Result<Vec<DeliveryId>> {
@@ -47,7 +50,8 @@ impl Queue for SqliteStore {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<DueDelivery>> {
-        self.read(move |connection| lanes::due(connection, endpoint, after, now, limit)).await
+        let wide = Arc::clone(&self.inner.wide);
+        self.read(move |connection| lanes::due(connection, &wide, endpoint, after, now, limit)).await
     }
 
     async fn rest_lane(&self, node: NodeId, lane: Lane, seen_writes: i64, rest: Rest) -> Result<bool> {

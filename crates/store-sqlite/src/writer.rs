@@ -15,8 +15,17 @@ use crate::fault::Fault;
 /// The most writes that share a transaction: a bound on how long the first of them waits for the others.
 const SHARED: usize = 8;
 
+/// How a transaction ended that was not committed.
+#[derive(Debug, Clone)]
+enum Lost {
+    /// Whether it was is not known: the disk failed in the midst of it.
+    InDoubt(Arc<str>),
+    /// There was no room for it, so it certainly was not; saying it again does not help.
+    NoRoom(Arc<str>),
+}
+
 /// What a write has come to, to be said after the commit.
-type Reply = Box<dyn FnOnce(Result<(), Arc<str>>) + Send>;
+type Reply = Box<dyn FnOnce(Result<(), Lost>) + Send>;
 /// A write: whether it is to be kept, and whom to tell. Without a connection in a transaction it only answers.
 type Write = Box<dyn FnOnce(Option<&Connection>) -> (bool, Reply) + Send>;
 
@@ -82,7 +91,8 @@ impl Writer {
             let reply: Reply = Box::new(move |committed| {
                 let answer = match (outcome, committed) {
                     (Err(fault), _) => Err(fault.into()),
-                    (Ok(_), Err(error)) => Err(StoreError::unavailable(error.as_ref())),
+                    (Ok(_), Err(Lost::InDoubt(error))) => Err(StoreError::unavailable(error.as_ref())),
+                    (Ok(_), Err(Lost::NoRoom(error))) => Err(StoreError::internal(error.as_ref())),
                     (Ok(value), Ok(())) => Ok(value),
                 };
                 // Whoever asked may have gone; the write stands.
@@ -164,10 +174,14 @@ fn transact(connection: &Connection, first: Write, queue: &Receiver<Command>) ->
 }
 
 fn end(connection: &Connection, replies: Vec<Reply>, how: &str) {
-    let ended: Result<(), Arc<str>> = if connection.is_autocommit() {
-        Err(Arc::from("the transaction was ended by an earlier failure"))
+    let ended = if connection.is_autocommit() {
+        Err(Lost::InDoubt(Arc::from("the transaction was ended by an earlier failure")))
     } else {
-        connection.execute_batch(how).map_err(|error| Arc::from(error.to_string()))
+        connection.execute_batch(how).map_err(|error| {
+            let said = Arc::from(error.to_string());
+            let full = error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull);
+            if full { Lost::NoRoom(said) } else { Lost::InDoubt(said) }
+        })
     };
     if ended.is_err() && !connection.is_autocommit() {
         let _ = connection.execute_batch("ROLLBACK");

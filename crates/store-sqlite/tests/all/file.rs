@@ -30,6 +30,25 @@ async fn a_second_store_on_the_same_file_is_refused_until_the_first_is_gone() {
     SqliteStore::open(&path(&directory)).await.unwrap();
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn another_way_to_the_same_file_is_refused_too() {
+    let directory = TempDir::new().unwrap();
+    let elsewhere = TempDir::new().unwrap();
+    let _first = SqliteStore::open(&path(&directory)).await.unwrap();
+    std::os::unix::fs::symlink(path(&directory), path(&elsewhere)).unwrap();
+    let refusal = SqliteStore::open(&path(&elsewhere)).await.unwrap_err();
+    assert!(matches!(refusal, StoreError::InUse { .. }), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_is_named() {
+    let directory = TempDir::new().unwrap();
+    let nowhere = format!("{}/nowhere/posthaste.db", directory.path().display());
+    let refusal = SqliteStore::open(&nowhere).await.unwrap_err();
+    assert!(refusal.to_string().contains(&nowhere), "{refusal}");
+}
+
 /// Not a test by itself: what the next one starts as a process of its own and kills.
 #[tokio::test]
 async fn a_process_that_writes_until_it_is_killed() {
@@ -103,6 +122,11 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     assert_eq!(SqliteStore::schema_version(&file).await.unwrap(), newer);
 }
 
+/// How many pages the log holds, and how many of them are in the file already.
+fn log(watcher: &Connection) -> (i64, i64) {
+    watcher.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| Ok((row.get(1)?, row.get(2)?))).unwrap()
+}
+
 #[tokio::test]
 async fn the_log_is_copied_into_the_file_while_nobody_writes() {
     let directory = TempDir::new().unwrap();
@@ -111,12 +135,30 @@ async fn the_log_is_copied_into_the_file_while_nobody_writes() {
     let watcher = Connection::open(path(&directory)).unwrap();
     let give_up = Instant::now() + Duration::from_secs(60);
     loop {
-        let (log, copied): (i64, i64) =
-            watcher.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| Ok((row.get(1)?, row.get(2)?))).unwrap();
-        if log > 0 && log == copied {
+        let (written, copied) = log(&watcher);
+        if written > 0 && written == copied {
             return;
         }
-        assert!(Instant::now() < give_up, "{copied} of {log} pages are copied");
+        assert!(Instant::now() < give_up, "{copied} of {written} pages are copied");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+#[tokio::test]
+async fn the_log_begins_anew_although_writes_never_pause() {
+    let directory = TempDir::new().unwrap();
+    let store = SqliteStore::open(&path(&directory)).await.unwrap();
+    let watcher = Connection::open(path(&directory)).unwrap();
+    let draft = "x".repeat(1 << 20);
+    let mut before = 0;
+    // Without a checkpoint that catches up with the writer it only ever grows.
+    for _ in 0..500 {
+        store.publish_in(vec![draft.clone(); 4]).await.unwrap();
+        let (written, _) = log(&watcher);
+        if written < before {
+            return;
+        }
+        before = written;
+    }
+    panic!("{before} pages of log after 2 GiB of writes");
 }
