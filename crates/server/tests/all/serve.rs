@@ -112,6 +112,40 @@ fn what_was_accepted_while_the_receiver_was_away_survives_a_restart() {
 }
 
 #[test]
+fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
+    const LINES: u64 = 4_000;
+    let directory = tempfile::tempdir().unwrap();
+    let there = directory.path();
+    let server = Server::start(there, &["--auto-topics", "--log-attempts", "none"]);
+    let address = server.address.clone();
+    let (receiver, url) = listen(there, &["--secret", SECRET]);
+    server.call(there, &["endpoints", "create", &url, "--topic", "a", "--secret", SECRET]).worked();
+    let lines: String = (0..LINES).map(|n| format!("{{\"n\": {n}}}\n")).collect();
+    std::fs::write(there.join("lines.ndjson"), lines).unwrap();
+    let mut command = posthaste(there, &["pipe", "--topic", "a", "--server", &server.url]);
+    let input = std::fs::File::open(there.join("lines.ndjson")).unwrap();
+    let publisher = command.stdin(input).stdout(std::process::Stdio::piped()).spawn().unwrap();
+
+    let mut seen = std::collections::BTreeSet::new();
+    let mut take = || {
+        let received: Value = serde_json::from_str(&receiver.says("webhook-id")).unwrap();
+        assert_eq!(received["verified"], true);
+        let event: Value = serde_json::from_str(received["body"].as_str().unwrap()).unwrap();
+        seen.insert(event["n"].as_u64().unwrap());
+        seen.len() as u64
+    };
+    while take() < 100 {}
+    server.running.signal("KILL");
+    server.running.ended();
+    let again = ["serve", "--listen", &address, "--allow-net", "127.0.0.0/8", "--log-attempts", "none"];
+    let _again = Server::of(posthaste(there, &again));
+    while take() < LINES {}
+    // The publisher repeats a batch whose answer was lost, with its keys, so each line is one message.
+    let output = publisher.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{LINES} accepted, 0 refused\n"));
+}
+
+#[test]
 fn with_an_admin_key_every_call_needs_one() {
     let directory = tempfile::tempdir().unwrap();
     let there = directory.path();
