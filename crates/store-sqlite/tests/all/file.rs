@@ -123,6 +123,7 @@ async fn a_newer_schema_is_refused_and_left_alone() {
 }
 
 /// How many pages the log holds, and how many of them are in the file already.
+#[expect(clippy::unwrap_used, reason = "a test")]
 fn log(watcher: &Connection) -> (i64, i64) {
     watcher.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| Ok((row.get(1)?, row.get(2)?))).unwrap()
 }
