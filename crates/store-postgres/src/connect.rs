@@ -22,7 +22,8 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 pub struct PostgresOptions {
     /// Certificate authorities to trust instead of the system's, in PEM. With it even `sslmode=require` demands proof.
     pub ca: Option<PathBuf>,
-    /// Connections that commit what is published.
+    /// Connections that commit what is published: one for each committer of the engine, since one that waits for a lock
+    /// must not take its place from another.
     pub publish_connections: usize,
     /// Connections for reads, and for the smaller writes.
     pub work_connections: usize,
@@ -33,7 +34,7 @@ pub struct PostgresOptions {
 
 impl Default for PostgresOptions {
     fn default() -> Self {
-        Self { ca: None, publish_connections: 2, work_connections: 4, pooled: false }
+        Self { ca: None, publish_connections: 4, work_connections: 4, pooled: false }
     }
 }
 

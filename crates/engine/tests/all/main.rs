@@ -2,6 +2,7 @@
 
 mod breakers;
 mod control;
+mod fleet;
 mod hostile;
 mod letters;
 mod once;
