@@ -11,6 +11,10 @@ use crate::error::{BenchError, Result};
 
 /// How long the cluster may take to come up.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How many bytes of its log are shown when it does not start.
+const LOG_SHOWN: usize = 2_000;
+/// The programs that it takes.
+const PROGRAMS: [&str; 5] = ["initdb", "postgres", "pg_isready", "pg_ctl", "psql"];
 /// Who owns the cluster when the benchmark runs as root, which PostgreSQL refuses to.
 const OWNER: &str = "postgres";
 /// What differs from PostgreSQL's own defaults. Durability does not.
@@ -61,7 +65,9 @@ impl Cluster {
         for setting in SETTINGS {
             postgres.args(["-c", setting]);
         }
-        let process = postgres.spawn().map_err(BenchError::io("starting postgres"))?;
+        let log = directory.path().join("log");
+        let file = std::fs::File::create(&log).map_err(BenchError::io("making the cluster's log"))?;
+        let process = postgres.stderr(file).spawn().map_err(BenchError::io("starting postgres"))?;
         let mut cluster = Self { programs, owner, port, process, directory };
         cluster.wait_until_ready()?;
         Ok(cluster)
@@ -70,7 +76,12 @@ impl Cluster {
     fn wait_until_ready(&mut self) -> Result<()> {
         let start = Instant::now();
         loop {
-            let failed = |detail| BenchError::Start { what: "postgres".to_owned(), detail };
+            let failed = |why| {
+                let log = std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
+                let from = log.len().saturating_sub(LOG_SHOWN);
+                let end = log.get(from..).unwrap_or(&log);
+                BenchError::Start { what: "postgres".to_owned(), detail: format!("{why}; the end of its log:\n{end}") }
+            };
             if let Ok(Some(status)) = self.process.try_wait() {
                 return Err(failed(format!("it ended with {status}")));
             }
@@ -141,7 +152,8 @@ fn command(program: &Path, owner: Option<Owner>) -> Command {
 
 /// Where PostgreSQL's programs are.
 fn programs() -> Result<PathBuf> {
-    let has_them = |directory: &PathBuf| directory.join("initdb").is_file() && directory.join("postgres").is_file();
+    // All of them: some machines have links to a few in the path.
+    let has_them = |directory: &PathBuf| PROGRAMS.iter().all(|program| directory.join(program).is_file());
     let in_path =
         std::env::var_os("PATH").into_iter().flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
     let configured = Command::new("pg_config").arg("--bindir").output().ok().into_iter();
