@@ -24,7 +24,16 @@ pub enum Readiness {
 
 /// Decides that.
 pub async fn check(engine: &Engine, job: &Job) -> Readiness {
-    let Ok((view, _)) = engine.0.catalog.view(&job.message.tenant).await else { return Readiness::Later };
+    let tenant = &job.message.tenant;
+    let Ok((mut view, _)) = engine.0.catalog.view(tenant).await else { return Readiness::Later };
+    if view.endpoint(job.endpoint).is_none() {
+        // One that another node made a moment ago must not be taken for one that is gone.
+        if engine.catalog_changed().await.is_err() {
+            return Readiness::Later;
+        }
+        let Ok((newer, _)) = engine.0.catalog.view(tenant).await else { return Readiness::Later };
+        view = newer;
+    }
     let close = |status, reason| Next::Close { status, reason };
     let Some(current) = view.endpoint(job.endpoint) else {
         return Readiness::Unsent(close(DeliveryStatus::Cancelled, CloseReason::EndpointDeleted), None);

@@ -21,14 +21,8 @@ const ROWS: u32 = 500;
 
 /// Reads one lane.
 pub async fn read(engine: &Engine, fence: Fence, lane: ReadyLane, now: Timestamp) -> Result<(), StoreError> {
-    let (view, _) = engine.0.catalog.view(&lane.tenant).await?;
-    let terms = match view.endpoint(lane.lane.endpoint) {
-        Some(endpoint) if !endpoint.endpoint.state.sends() => {
-            return rest(engine, fence, &lane, Rest::Asleep).await;
-        }
-        Some(endpoint) => Terms::of(&endpoint.endpoint.settings),
-        // Deleted: what waits is ended, as fast as it can be read.
-        None => Terms::of_nobody(ROWS),
+    let Some(terms) = terms(engine, &lane).await? else {
+        return rest(engine, fence, &lane, Rest::Asleep).await;
     };
     let blocked = engine.0.dispatch.gate().blocked(lane.lane.endpoint, now);
     if let Some((until, _)) = blocked.filter(|(until, _)| *until > now) {
@@ -43,6 +37,23 @@ pub async fn read(engine: &Engine, fence: Fence, lane: ReadyLane, now: Timestamp
         Look::Read { limit, .. } if lane.lane.is_ordered() => read_ordered(engine, fence, lane, limit, now).await,
         Look::Read { limit, cursor } => read_unordered(engine, fence, lane, limit, cursor, now).await,
     }
+}
+
+/// What the lane's endpoint allows; `None` while it does not send.
+///
+/// A lane that is ready although its endpoint is stopped, or not there, may have been woken by the very change that
+/// starts it, or makes it: before it is laid to rest the catalog is read again.
+async fn terms(engine: &Engine, lane: &ReadyLane) -> Result<Option<Terms>, StoreError> {
+    let (mut view, _) = engine.0.catalog.view(&lane.tenant).await?;
+    if view.endpoint(lane.lane.endpoint).is_none_or(|known| !known.endpoint.state.sends()) {
+        engine.catalog_changed().await?;
+        (view, _) = engine.0.catalog.view(&lane.tenant).await?;
+    }
+    Ok(match view.endpoint(lane.lane.endpoint) {
+        Some(known) => known.endpoint.state.sends().then(|| Terms::of(&known.endpoint.settings)),
+        // Deleted: what waits is ended, as fast as it can be read.
+        None => Some(Terms::of_nobody(ROWS)),
+    })
 }
 
 async fn read_unordered(

@@ -198,3 +198,51 @@ async fn a_rate_limit_holds_over_all_nodes_and_a_hand_over() {
     assert!(most <= 55 + 3, "{most} in one second");
     assert_eq!(times.len(), 120);
 }
+
+#[tokio::test]
+async fn deliveries_one_at_a_time_leave_few_dead_rows() {
+    const MESSAGES: u32 = 600;
+    let cluster = Cluster::shared().await;
+    let database = cluster.database().await;
+    let receiver = Receiver::start().await;
+    let site = node(&database).await;
+    site.endpoint(&receiver.url("/"), json!({})).await;
+    for number in 0..MESSAGES {
+        site.publish(json!(number)).await;
+    }
+    receiver.wait_for(MESSAGES as usize).await;
+    site.stop().await;
+    // A session's statistics are there when it has ended.
+    let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let ended = async {
+        while cluster.sql(&database, others).await != "0" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, ended).await.unwrap();
+    // What is written once in a node's life does not count.
+    let dead = "SELECT coalesce(sum(n_tup_upd + n_tup_del), 0) FROM pg_stat_user_tables \
+                WHERE schemaname = 'posthaste' AND relname NOT IN ('shard', 'node', 'beat', 'leader')";
+    let dead: u32 = cluster.sql(&database, dead).await.parse().unwrap();
+    assert!(dead < MESSAGES / 20, "{dead} dead rows after {MESSAGES} deliveries");
+    let inserted = "SELECT sum(n_tup_ins) FROM pg_stat_user_tables WHERE schemaname = 'posthaste'";
+    let inserted: u32 = cluster.sql(&database, inserted).await.parse().unwrap();
+    assert!(inserted > MESSAGES, "the statistics are there");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_one_node_made_a_moment_ago_is_known_to_the_owner_of_its_shard() {
+    let database = Cluster::shared().await.database().await;
+    let receiver = Receiver::start().await;
+    let (first, second) = (node(&database).await, node(&database).await);
+    settled(&first, 2).await;
+    let mut ids = Vec::new();
+    for number in 0..20 {
+        let endpoint = second.endpoint(&receiver.url("/"), json!({"topics": [], "ordering": "fifo"})).await;
+        ids.push(second.publish_as(json!({"endpoint_ids": [endpoint.id], "payload": number})).await.id.delivery(1));
+    }
+    for id in ids {
+        second.until(id, "sent", |detail| detail.delivery.status() != DeliveryStatus::Pending).await;
+        assert_eq!(second.delivery(id).await.delivery.status(), DeliveryStatus::Succeeded);
+    }
+}

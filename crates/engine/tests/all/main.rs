@@ -1,5 +1,7 @@
 //! The engine as a whole: real stores, real sockets, real receivers.
 
+#![expect(clippy::unwrap_used, reason = "what a test cannot set up is a failed test, and a panic says so")]
+
 mod breakers;
 mod control;
 mod fleet;

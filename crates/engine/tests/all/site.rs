@@ -89,7 +89,8 @@ impl Site {
         self.engine.delivery(&self.admin, &id.to_string()).await.unwrap()
     }
 
-    /// Waits until a delivery is as the test wants it; looks again whenever something was recorded.
+    /// Waits until a delivery is as the test wants it; looks again whenever something was recorded here, and now and then
+    /// for what another node did.
     pub async fn until(&self, id: DeliveryId, what: &str, test: impl Fn(&DeliveryDetail) -> bool) -> DeliveryDetail {
         let mut flushed = self.flushed.clone();
         let look = async {
@@ -99,13 +100,13 @@ impl Site {
                 if test(&detail) {
                     return detail;
                 }
-                flushed.changed().await.unwrap();
+                let _ = tokio::time::timeout(Duration::from_millis(200), flushed.changed()).await;
             }
         };
-        match tokio::time::timeout(PATIENCE, look).await {
-            Ok(detail) => detail,
-            Err(_) => panic!("waited until {what}: {:?}", self.delivery(id).await),
+        if let Ok(detail) = tokio::time::timeout(PATIENCE, look).await {
+            return detail;
         }
+        panic!("waited until {what}: {:?}", self.delivery(id).await)
     }
 
     /// Waits until a delivery has this status.
