@@ -1,5 +1,7 @@
 //! What people do with messages and deliveries: look, retry, cancel, test.
 
+mod outline;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant};
@@ -20,6 +22,8 @@ use crate::caller::Caller;
 use crate::error::{EngineError, Result};
 use crate::ingest::{Draft, Envelope};
 use crate::request::{self, ShownRequest};
+
+pub use outline::Outline;
 
 /// A message as it is read back.
 #[derive(Debug, Clone)]

@@ -13,6 +13,7 @@
 //! Around it: `membership` and `lease` (the right to send), `topics`, `endpoints`, `keys` and `deliveries` (what people
 //! do by hand). Transports call these use cases and add no rule of their own.
 
+pub mod access;
 pub mod addressing;
 pub mod announce;
 pub mod caller;

@@ -2,7 +2,6 @@
 
 use axum::extract::State;
 use http::StatusCode;
-use posthaste_core::delivery::{Placement, Progress};
 use posthaste_core::{
     CloseReason, DeliveryId, DeliveryStatus, EndpointId, MessageId, Tenant, Timestamp, TopicName, WaitingFor,
 };
@@ -66,19 +65,8 @@ struct DeliveryView {
 
 impl From<DeliveryDetail> for DeliveryView {
     fn from(detail: DeliveryDetail) -> Self {
+        let outline = detail.outline();
         let DeliveryDetail { delivery, url, waiting_for, next_attempt_at } = detail;
-        let created_at = delivery.id.timestamp();
-        let status = delivery.status();
-        let (finished_at, reason, progress) = match delivery.placement {
-            Placement::Succeeded { number, at, duration_micros, status_code, .. } => {
-                let finished = at + std::time::Duration::from_micros(duration_micros);
-                let progress = Progress { attempts: number, last_status_code: status_code, ..Progress::default() };
-                (Some(finished), None, progress)
-            }
-            Placement::Closed(closed) => (Some(closed.at), Some(closed.reason), closed.progress),
-            Placement::Due(due) => (None, None, due.progress),
-            Placement::Batch | Placement::Missing => (None, None, Progress::default()),
-        };
         Self {
             id: delivery.id,
             message_id: delivery.id.message(),
@@ -87,16 +75,16 @@ impl From<DeliveryDetail> for DeliveryView {
             tenant: delivery.tenant,
             topic: delivery.topic,
             url,
-            status,
-            status_at: finished_at.unwrap_or(created_at),
-            reason,
-            attempts: progress.attempts,
+            status: outline.status,
+            status_at: outline.status_at,
+            reason: outline.reason,
+            attempts: outline.attempts,
             next_attempt_at,
             waiting_for,
-            last_status_code: progress.last_status_code,
-            last_error: progress.last_error,
-            created_at,
-            finished_at,
+            last_status_code: outline.last_status_code,
+            last_error: outline.last_error,
+            created_at: outline.created_at,
+            finished_at: outline.finished_at,
         }
     }
 }

@@ -43,8 +43,8 @@ use axum::routing::get;
 use posthaste_engine::Engine;
 use utoipa_axum::router::OpenApiRouter;
 
-pub use auth::Access;
 pub use openapi::document as openapi_document;
+pub use posthaste_engine::access::Access;
 
 /// How the API is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
