@@ -28,13 +28,11 @@ owned AS (
 ),
 lanes AS (
     -- In the order of their keys, as every transaction that touches several. The row's lock is held to the commit, so in
-    -- an ordered lane the order of commits is the order of `seq`. A new lane counts both its places and its writes
-    -- from the clock, above whatever an earlier one of the same key gave out: whoever saw that one must not put this
-    -- one to rest.
+    -- an ordered lane the order of commits is the order of `seq`. A new lane counts its places, and its writes, from the
+    -- clock, above whatever an earlier one of the same key had.
     INSERT INTO posthaste.lane AS l (endpoint, ord, shard, tenant, next_at, next_seq, writes, hold)
     SELECT endpoint, ord, shard, tenant, next_at,
-        (extract(epoch FROM statement_timestamp()) * 1000000)::bigint + places,
-        (extract(epoch FROM statement_timestamp()) * 1000000)::bigint, hold
+        (extract(epoch FROM statement_timestamp()) * 1000000)::bigint + places, (extract(epoch FROM statement_timestamp()) * 1000000)::bigint, hold
     FROM unnest($14::uuid[], $15::bigint[], $16::smallint[], $17::text[], $18::bigint[], $19::bigint[], $20::bool[])
         AS w (endpoint, ord, shard, tenant, next_at, places, hold)
     WHERE EXISTS (SELECT FROM fresh)

@@ -1,1 +1,5 @@
-SELECT id FROM posthaste.closed WHERE endpoint = $4 AND id < $1 AND id >= $2 ORDER BY id DESC LIMIT $3
+-- By pairs, and ordered by both: only the index of both can do that. With an equality the planner may take the primary key
+-- instead and read past everybody else's rows. The bounds of `id` alone leave out whole partitions.
+SELECT id FROM posthaste.closed
+WHERE (endpoint, id) < ($4, $1) AND (endpoint, id) >= ($4, $2) AND id < $1 AND id >= $2
+ORDER BY endpoint DESC, id DESC LIMIT $3

@@ -39,7 +39,13 @@ impl PostgresStore {
             session.roll_back().await?;
             return Err(StoreError::LeaseLost);
         }
-        let batches: Vec<BatchId> = free.iter().map(|row| Ok(get::<Uuid>(row, 0)?.id())).collect::<Result<_>>()?;
+        let mut locked: Vec<Uuid> = free.iter().map(|row| get(row, 0)).collect::<Result<_>>()?;
+        if i64::try_from(locked.len()).unwrap_or(i64::MAX) < limit {
+            let rows = session.query(include_str!("../sql/await_batches.sql"), &[&limit]).await?;
+            locked = rows.iter().map(|row| get(row, 0)).collect::<Result<_>>()?;
+        }
+        let rows = session.query(include_str!("../sql/free_batches.sql"), &[&locked]).await?;
+        let batches: Vec<BatchId> = rows.iter().map(|row| Ok(get::<Uuid>(row, 0)?.id())).collect::<Result<_>>()?;
         let (mut claimed, mut empty) = (Vec::new(), Vec::new());
         for batch in batches {
             let left = left_of(&session, batch).await?;

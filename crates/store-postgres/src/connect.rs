@@ -9,7 +9,7 @@ use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::session::{Prepare, Session};
+use crate::session::{Plans, Prepare, Session};
 use crate::tls::{self, Proof};
 
 /// How long one address may take to answer.
@@ -74,7 +74,7 @@ impl Connector {
     }
 
     /// One connection, ready for use.
-    pub async fn connect(&self) -> Result<Session> {
+    pub async fn connect(&self, plans: Plans) -> Result<Session> {
         let (client, connection) = self.config.connect(self.tls.clone()).await.map_err(|error| self.explain(&error))?;
         #[expect(
             clippy::disallowed_methods,
@@ -85,7 +85,7 @@ impl Connector {
                 tracing::warn!(%error, "a connection to PostgreSQL broke; another will be made");
             }
         });
-        Session::begin(client, self.prepare).await.map_err(|error| self.explain(&error))
+        Session::begin(client, self.prepare, plans).await.map_err(|error| self.explain(&error))
     }
 
     /// Says where it was tried, never with which password.

@@ -91,17 +91,19 @@ impl Coordination for PostgresStore {
                 "",
                 vec![
                     Call::Query(include_str!("../sql/fence.sql"), vec![&node]),
-                    Call::Query(include_str!("../sql/claim_shards.sql"), vec![&node, &limit]),
+                    Call::Query(include_str!("../sql/lock_shards.sql"), vec![&limit]),
                 ],
             )
             .await?;
-        let [fence, taken] = answers.as_slice() else {
+        let [fence, free] = answers.as_slice() else {
             return Err(StoreError::internal("a pipeline was not answered whole"));
         };
         if fence.is_empty() {
             session.roll_back().await?;
             return Err(StoreError::LeaseLost);
         }
+        let free: Vec<i16> = free.iter().map(|row| get(row, 0)).collect::<Result<_>>()?;
+        let taken = session.query(include_str!("../sql/claim_shards.sql"), &[&node, &free]).await?;
         let taken: Vec<i16> = taken.iter().map(|row| get(row, 0)).collect::<Result<_>>()?;
         let now = now.as_micros();
         session.commit(vec![Call::Query(include_str!("../sql/wake_shards.sql"), vec![&taken, &now])]).await?;

@@ -1,6 +1,6 @@
 //! [`Jobs`]: replays and erasures, a step in a transaction.
 
-pub(crate) mod erase;
+mod erase;
 
 use async_trait::async_trait;
 use posthaste_core::id::NodeId;
@@ -89,7 +89,7 @@ impl Jobs for PostgresStore {
                 "",
                 vec![
                     Call::Query(include_str!("../sql/fence.sql"), vec![&node]),
-                    Call::Query(include_str!("../sql/claim_job.sql"), vec![&node]),
+                    Call::Query(include_str!("../sql/lock_job.sql"), Vec::new()),
                 ],
             )
             .await?;
@@ -97,8 +97,10 @@ impl Jobs for PostgresStore {
             session.roll_back().await?;
             return Err(StoreError::LeaseLost);
         }
-        session.commit(Vec::new()).await?;
-        answers.last().and_then(|rows| rows.first()).map(job).transpose()
+        let free: Option<Uuid> = answers.last().and_then(|rows| rows.first()).map(|row| get(row, 0)).transpose()?;
+        let claim = Call::Query(include_str!("../sql/claim_job.sql"), vec![&node, &free]);
+        let claimed = session.commit(vec![claim]).await?;
+        claimed.first().and_then(|rows| rows.first()).map(job).transpose()
     }
 
     async fn step_job(&self, node: NodeId, id: ReplayId, step: &Step, now: Timestamp) -> Result<Stepped> {

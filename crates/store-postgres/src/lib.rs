@@ -41,6 +41,7 @@ pub use migrate::SchemaVersion;
 pub use outbox::{OutboxMessage, publish_in};
 
 use connect::Connector;
+use session::Plans;
 use slots::Slots;
 
 /// The store on one PostgreSQL database. Clones share their connections.
@@ -67,13 +68,13 @@ impl PostgresStore {
     /// [`posthaste_store::StoreError::Unavailable`] names the host if it does not answer.
     pub async fn connect(url: &str, options: &PostgresOptions) -> Result<Self> {
         let connector = Arc::new(Connector::new(url, options)?);
-        let first = connector.connect().await?;
+        let first = connector.connect(Plans::Fresh).await?;
         migrate::migrate(&first).await?;
         let store = Self {
-            publishing: Slots::new(connector.clone(), options.publish_connections),
-            recording: Slots::new(connector.clone(), 1),
-            beating: Slots::new(connector.clone(), 1),
-            working: Slots::new(connector, options.work_connections),
+            publishing: Slots::new(connector.clone(), options.publish_connections, Plans::Kept),
+            recording: Slots::new(connector.clone(), 1, Plans::Kept),
+            beating: Slots::new(connector.clone(), 1, Plans::Kept),
+            working: Slots::new(connector, options.work_connections, Plans::Fresh),
         };
         let now = partitions::clock(&store).await?;
         partitions::ahead(&store, now).await?;
@@ -82,7 +83,7 @@ impl PostgresStore {
 
     /// Which schema version the database has; changes nothing.
     pub async fn check(url: &str, options: &PostgresOptions) -> Result<SchemaVersion> {
-        let session = Connector::new(url, options)?.connect().await?;
+        let session = Connector::new(url, options)?.connect(Plans::Fresh).await?;
         migrate::check(&session).await
     }
 }

@@ -62,7 +62,7 @@ async fn make(session: &Session, table: &str, day: Timestamp) -> Result<()> {
     let bound = |at: Timestamp| uuid_text(MessageId::floor_of(at).bits());
     let made = session
         .try_commit_batch(&format!(
-            "SET LOCAL lock_timeout = '1s';
+            "SET LOCAL lock_timeout = '1s'; SELECT pg_advisory_xact_lock(5785531236411219003);
              CREATE TABLE IF NOT EXISTS posthaste.{name} (LIKE posthaste.{table} INCLUDING DEFAULTS INCLUDING STORAGE);
              ALTER TABLE posthaste.{table} ATTACH PARTITION posthaste.{name} FOR VALUES FROM ('{}') TO ('{}')",
             bound(day),
@@ -87,7 +87,12 @@ async fn make(session: &Session, table: &str, day: Timestamp) -> Result<()> {
 
 fn already_there(code: Option<&SqlState>) -> bool {
     // 23505: two created the same name at once.
-    let known = [SqlState::WRONG_OBJECT_TYPE, SqlState::DUPLICATE_TABLE, SqlState::UNIQUE_VIOLATION];
+    let known = [
+        SqlState::WRONG_OBJECT_TYPE,
+        SqlState::DUPLICATE_TABLE,
+        SqlState::DUPLICATE_OBJECT,
+        SqlState::UNIQUE_VIOLATION,
+    ];
     code.is_some_and(|code| known.contains(code))
 }
 

@@ -13,9 +13,8 @@ use posthaste_store::{Flush, Recorded, Result, Settled, StoreError};
 
 use crate::PostgresStore;
 use crate::accept::{Acceptance, LaneCall, Terms, Waking};
-use crate::jobs::erase::target_offset;
 use crate::param::{Param, Uuid};
-use crate::rows::get;
+use crate::rows::{get, target_offset};
 use crate::session::{Call, Rows, Session};
 
 use columns::AttemptColumns;
@@ -124,11 +123,11 @@ async fn lock_and_look(session: &Session, node: NodeId, flush: &Flush) -> Result
     let mut attempt_params: Vec<&dyn Param> = vec![&fence];
     attempt_params.extend(attempts.params());
     let keys = Keys::new(flush.settled.iter().map(|settled| (settled.endpoint, settled.delivery)));
-    let unsuccessful = || flush.settled.iter().filter(|settled| settled.next != Next::Succeeded);
-    let ids: Vec<Uuid> = unsuccessful().map(|settled| settled.delivery.into()).collect();
-    let last_children: Vec<Uuid> = unsuccessful().map(|settled| Uuid(settled.delivery.last_child_bits())).collect();
-    let messages: Vec<Uuid> = unsuccessful().map(|settled| settled.delivery.message().into()).collect();
-    let targets: Vec<i32> = unsuccessful().map(|settled| target_offset(settled.delivery)).collect();
+    let ids: Vec<Uuid> = flush.settled.iter().map(|settled| settled.delivery.into()).collect();
+    let last_children: Vec<Uuid> =
+        flush.settled.iter().map(|settled| Uuid(settled.delivery.last_child_bits())).collect();
+    let targets: Vec<i32> = flush.settled.iter().map(|settled| target_offset(settled.delivery)).collect();
+    let messages: Vec<Uuid> = flush.settled.iter().map(|settled| settled.delivery.message().into()).collect();
     let answers = session
         .open(
             "",
@@ -165,8 +164,11 @@ async fn lock_and_look(session: &Session, node: NodeId, flush: &Flush) -> Result
         if get(row, 1)? {
             locked.succeeded.insert(delivery);
         }
-        if get::<bool>(row, 2)? || get(row, 3)? {
+        if get(row, 2)? {
             locked.closed.insert(delivery);
+        }
+        if get(row, 3)? {
+            locked.erased.insert(delivery);
         }
     }
     Ok(Some(locked))

@@ -3,7 +3,9 @@
 use posthaste_core::Timestamp;
 use posthaste_core::delivery::{Closed, Due, Progress};
 use posthaste_core::message::MessageExtras;
-use posthaste_core::{Attempt, CloseReason, DeliveryStatus, Message, Outcome, Target, Tenant, TopicName, WaitingFor};
+use posthaste_core::{
+    Attempt, CloseReason, DeliveryId, DeliveryStatus, Message, Outcome, Target, Tenant, TopicName, WaitingFor,
+};
 use posthaste_store::{Result, StoreError};
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
@@ -107,4 +109,11 @@ pub(crate) fn attempt(row: &Row, first: usize) -> Result<Attempt> {
         status_code: get::<Option<i16>>(row, first + 8)?.and_then(|status| u16::try_from(status).ok()),
         error: get(row, first + 9)?,
     })
+}
+
+/// Where a delivery's target stands in its message's packed targets, as PostgreSQL counts bytes: from 1.
+pub(crate) fn target_offset(delivery: DeliveryId) -> i32 {
+    let version = 1;
+    let before = i32::try_from(delivery.position()).unwrap_or(1) - 1;
+    1 + version + before * i32::try_from(Target::PACKED).unwrap_or(0)
 }

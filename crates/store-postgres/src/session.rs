@@ -20,13 +20,12 @@ const ANSWER: Duration = Duration::from_secs(20);
 /// What each session is set to. Statements here are written for an index each; after a table has grown from nothing its
 /// statistics lag behind, and a plan without the index must not be chosen meanwhile. Compiling short statements costs
 /// more than running them.
-const SETTINGS: [&str; 8] = [
+const SETTINGS: [&str; 7] = [
     "lock_timeout = '2s'",
     "statement_timeout = '15s'",
     "idle_in_transaction_session_timeout = '2s'",
     "synchronous_commit = on",
     "enable_seqscan = off",
-    "plan_cache_mode = force_custom_plan",
     "jit = off",
     "client_min_messages = warning",
 ];
@@ -38,6 +37,25 @@ pub(crate) enum Prepare {
     Kept,
     /// Sent whole each time, and settings with each transaction: the next one may run on another server process.
     Never,
+}
+
+/// Whether the server keeps the plans of prepared statements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plans {
+    /// It does: half the work of a small commit is planning. Only for statements that have but one sensible plan, since
+    /// it may be made while a day's partition is empty and serve while that grows.
+    Kept,
+    /// It plans anew with the values, so that it sees which partitions they name and how large those are now.
+    Fresh,
+}
+
+impl Plans {
+    const fn setting(self) -> &'static str {
+        match self {
+            Self::Kept => "SET plan_cache_mode = auto;",
+            Self::Fresh => "SET plan_cache_mode = force_custom_plan;",
+        }
+    }
 }
 
 /// One statement of a pipeline.
@@ -61,9 +79,10 @@ pub(crate) struct Session {
 
 impl Session {
     /// Takes a connection into use.
-    pub async fn begin(client: Client, prepare: Prepare) -> Result<Self, Error> {
+    pub async fn begin(client: Client, prepare: Prepare, plans: Plans) -> Result<Self, Error> {
         if prepare == Prepare::Kept {
-            client.batch_execute(&SETTINGS.map(|setting| format!("SET {setting};")).concat()).await?;
+            let settings = SETTINGS.map(|setting| format!("SET {setting};")).concat();
+            client.batch_execute(&(settings + plans.setting())).await?;
         }
         Ok(Self {
             client,

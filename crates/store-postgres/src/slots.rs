@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::connect::Connector;
-use crate::session::Session;
+use crate::session::{Plans, Session};
 
 /// The first pause after a connection could not be made; doubled up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -22,6 +22,7 @@ pub(crate) struct Slots(Arc<Shared>);
 
 struct Shared {
     connector: Arc<Connector>,
+    plans: Plans,
     turns: Arc<Semaphore>,
     idle: Mutex<Vec<Session>>,
     trouble: Mutex<Option<Trouble>>,
@@ -43,9 +44,10 @@ pub(crate) struct Slot {
 
 impl Slots {
     /// So many connections, made when they are first needed.
-    pub fn new(connector: Arc<Connector>, size: usize) -> Self {
+    pub fn new(connector: Arc<Connector>, size: usize, plans: Plans) -> Self {
         Self(Arc::new(Shared {
             connector,
+            plans,
             turns: Arc::new(Semaphore::new(size.max(1))),
             idle: Mutex::new(Vec::new()),
             trouble: Mutex::new(None),
@@ -78,7 +80,7 @@ impl Shared {
         if let Some(trouble) = known {
             tokio::time::sleep_until(trouble.until).await;
         }
-        match self.connector.connect().await {
+        match self.connector.connect(self.plans).await {
             Ok(session) => {
                 *self.trouble() = None;
                 Ok(session)

@@ -7,13 +7,8 @@ use posthaste_store::Result;
 
 use crate::param::Uuid;
 use crate::record::Keys;
-use crate::rows::message;
+use crate::rows::{message, target_offset};
 use crate::session::{Call, Session};
-
-/// How many bytes stand before the first target.
-const VERSION_BYTES: u32 = 1;
-/// How many bytes one target takes.
-const TARGET_BYTES: u32 = 20;
 
 /// Messages that are there, with their batches and waiting deliveries locked: no owner places anything of them anew
 /// afterwards, since it finds the message gone.
@@ -85,15 +80,12 @@ pub(super) async fn deliveries(session: &Session, ids: &[DeliveryId]) -> Result<
         .await?;
     for id in &keys.id {
         let delivery = DeliveryId::from_bits(id.0);
-        let from = target_offset(delivery);
-        session.query(include_str!("../../sql/blank_target.sql"), &[&Uuid::from(delivery.message()), &from]).await?;
+        session
+            .query(
+                include_str!("../../sql/blank_target.sql"),
+                &[&Uuid::from(delivery.message()), &target_offset(delivery)],
+            )
+            .await?;
     }
     Ok(u64::try_from(keys.id.len()).unwrap_or(u64::MAX))
-}
-
-/// Where a delivery's target begins among its message's packed ones.
-pub(crate) fn target_offset(delivery: DeliveryId) -> i32 {
-    // PostgreSQL counts bytes from 1, positions count from 1 too.
-    let from = 1 + VERSION_BYTES + delivery.position().saturating_sub(1) * TARGET_BYTES;
-    i32::try_from(from).unwrap_or(i32::MAX)
 }

@@ -29,6 +29,8 @@ pub(super) struct Locked {
     pub succeeded: HashSet<DeliveryId>,
     /// Deliveries that are closed.
     pub closed: HashSet<DeliveryId>,
+    /// Deliveries whose message is gone.
+    pub erased: HashSet<DeliveryId>,
 }
 
 /// A row of `due` as it is locked.
@@ -77,13 +79,16 @@ impl Writes {
             if locked.due.contains_key(&id) {
                 self.left.push(settled.endpoint, id);
             }
-            self.reopened.push(id.into());
+            if locked.closed.contains(&id) {
+                self.reopened.push(id.into());
+            }
             return;
         }
         let row = locked.due.get(&id).copied();
         match (settled.from, row) {
             (From::Batch(batch), None) => {
-                let ended = locked.succeeded.contains(&id) || locked.closed.contains(&id);
+                let ended =
+                    locked.succeeded.contains(&id) || locked.closed.contains(&id) || locked.erased.contains(&id);
                 // What is only moved, without an exchange that is new, hangs on its batch being there.
                 let there = settled.attempt.is_some() || locked.batches.contains(&batch);
                 if there && !ended {

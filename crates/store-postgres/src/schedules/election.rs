@@ -23,12 +23,13 @@ impl PostgresStore {
                 "",
                 vec![
                     Call::Query(include_str!("../../sql/fence.sql"), vec![&node]),
+                    Call::Query("SELECT FROM posthaste.leader FOR UPDATE", Vec::new()),
                     Call::Query(include_str!("../../sql/elect.sql"), vec![&node]),
                     Call::Query("SELECT node, term FROM posthaste.leader WHERE node IS NOT NULL", Vec::new()),
                 ],
             )
             .await?;
-        let [fence, _, leads] = answers.as_slice() else {
+        let [fence, _, _, leads] = answers.as_slice() else {
             return Err(StoreError::internal("a pipeline was not answered whole"));
         };
         if fence.is_empty() {
