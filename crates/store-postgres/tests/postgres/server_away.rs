@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use posthaste_core::delivery::Next;
+use posthaste_store::history::MessageFilter;
 use posthaste_store::{Accepted, Coordination as _, Flush, History as _, Page, Published, Queue as _, StoreError};
 use posthaste_store_postgres::{PostgresOptions, PostgresStore};
 use posthaste_testkit::{Cluster, Fsync};
@@ -48,7 +49,7 @@ async fn a_server_that_stops_and_starts_again_loses_nothing_and_doubles_nothing(
     let settled = vec![node.settled(during.batch, delivery, endpoint, Next::Succeeded)];
     let flush = Flush { settled, finished: vec![during.batch], ..Flush::default() };
     until_there(async || node.store.record(node.joined.node, &flush).await).await;
-    let all = until_there(async || node.store.messages(&Default::default(), Page::first(10)).await).await;
+    let all = until_there(async || node.store.messages(&MessageFilter::default(), Page::first(10)).await).await;
     assert_eq!(all.items.len(), 2);
 }
 
@@ -81,6 +82,6 @@ async fn a_caller_that_goes_away_in_the_middle_of_a_transaction_leaves_the_conne
         let published = node.store.publish(node.joined.node, &group).await.unwrap();
         assert_eq!(published, Published::Committed(vec![Accepted::New]));
     }
-    let all = node.store.messages(&Default::default(), Page::first(50)).await.unwrap();
+    let all = node.store.messages(&MessageFilter::default(), Page::first(50)).await.unwrap();
     assert_eq!(all.items.len(), 20);
 }
