@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use posthaste_core::delivery::Placement;
 use posthaste_core::endpoint::{EndpointSettings, EndpointState};
+use posthaste_core::id::NodeId;
 use posthaste_core::{
     Attempt, AttemptId, Capture, Delivery, DeliveryId, EndpointId, Message, MessageId, Scope, Tenant, Timestamp,
     WaitingFor,
@@ -65,6 +66,23 @@ pub struct SystemStats {
     pub counts: Stats,
     /// The nodes that live.
     pub nodes: Vec<Peer>,
+    /// The one that leads, if any does.
+    pub leader: Option<NodeId>,
+    /// What only those are told who may do everything.
+    pub server: Option<ServerInfo>,
+}
+
+/// How the node that answers is set up.
+#[derive(Debug, Clone)]
+pub struct ServerInfo {
+    /// The database's time, as this node knows it.
+    pub now: Timestamp,
+    /// Whether endpoint secrets are sealed.
+    pub seals_secrets: bool,
+    /// The version of the database's schema.
+    pub schema_version: Option<i64>,
+    /// The networks that may be sent to although the guard would refuse them.
+    pub allowed_networks: Vec<String>,
 }
 
 impl Engine {
@@ -295,7 +313,21 @@ impl Engine {
         caller.require(Scope::Read)?;
         let tenant = caller.tenant_filter(tenant)?;
         let counts = self.0.store.stats(tenant.as_ref()).await?;
-        Ok(SystemStats { counts, nodes: self.0.store.peers().await? })
+        let nodes = self.0.store.peers().await?;
+        // A leader that is gone stands there until another is elected.
+        let leader = self.0.store.leader().await?.map(|leader| leader.node);
+        let leader = leader.filter(|leader| nodes.iter().any(|peer| peer.node == *leader));
+        let may_all = caller.tenant.is_none() && caller.require(Scope::Admin).is_ok();
+        Ok(SystemStats { counts, nodes, leader, server: may_all.then(|| self.server_info()) })
+    }
+
+    fn server_info(&self) -> ServerInfo {
+        ServerInfo {
+            now: self.0.clock.now(),
+            seals_secrets: self.0.vault.seals(),
+            schema_version: self.0.options.schema_version,
+            allowed_networks: self.0.options.allow.networks().iter().map(ToString::to_string).collect(),
+        }
     }
 }
 

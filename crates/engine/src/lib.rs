@@ -43,6 +43,7 @@ pub mod metrics;
 mod outbox;
 mod pass;
 mod record;
+pub mod rekey;
 pub mod replays;
 pub mod request;
 pub mod roles;
@@ -109,6 +110,8 @@ pub struct Options {
     pub roles: Vec<roles::Role>,
     /// Where a line for each attempt goes.
     pub attempt_log: Option<Arc<dyn AttemptLog>>,
+    /// The version of the store's schema, for showing it.
+    pub schema_version: Option<i64>,
 }
 
 impl Default for Options {
@@ -132,6 +135,7 @@ impl Default for Options {
             commit_width: 1,
             roles: roles::Role::ALL.to_vec(),
             attempt_log: None,
+            schema_version: None,
         }
     }
 }

@@ -62,6 +62,11 @@ impl Vault {
         self.cipher.is_some()
     }
 
+    /// Whether a stored value was sealed.
+    pub fn is_sealed(sealed: &SealedSecrets) -> bool {
+        sealed.0.first() == Some(&XCHACHA)
+    }
+
     /// Seals an endpoint's secrets.
     pub fn seal(&self, endpoint: EndpointId, secrets: &SigningSecrets) -> Result<SealedSecrets, VaultError> {
         let plain = secrets.to_plaintext();

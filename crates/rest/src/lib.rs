@@ -84,6 +84,17 @@ pub fn router(engine: Engine, options: RestOptions) -> Router {
         .with_state(app)
 }
 
+/// What a node answers that does not serve the API: whether it lives, whether it is ready, how it is doing.
+pub fn health_router(engine: Engine, options: RestOptions) -> Router {
+    let app = App(Arc::new(Served { engine, options }));
+    let (routes, _) = health::routes().split_for_parts();
+    routes
+        .method_not_allowed_fallback(frame::wrong_method)
+        .fallback(frame::not_found)
+        .layer(from_fn(frame::surround))
+        .with_state(app)
+}
+
 /// `/metrics` alone, for a listener of its own that needs no key.
 pub fn metrics_router(engine: Engine) -> Router {
     let app = App(Arc::new(Served { engine, options: RestOptions { access: Access::Open } }));

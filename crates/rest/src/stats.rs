@@ -4,7 +4,7 @@ use axum::extract::State;
 use http::StatusCode;
 use posthaste_core::id::NodeId;
 use posthaste_core::{Tenant, Timestamp};
-use posthaste_engine::deliveries::SystemStats;
+use posthaste_engine::deliveries::{ServerInfo, SystemStats};
 use posthaste_store::Peer;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -45,6 +45,30 @@ struct StatsView {
     /// When the longest waiting delivery's message was accepted.
     oldest_pending_at: Option<Timestamp>,
     nodes: Vec<NodeView>,
+    /// How the node that answers is set up; only for keys that may do everything.
+    server: Option<ServerView>,
+}
+
+/// How a node is set up.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Server)]
+struct ServerView {
+    version: &'static str,
+    /// The database's time.
+    now: Timestamp,
+    /// Whether endpoint secrets are sealed in the database.
+    seals_secrets: bool,
+    /// The version of the database's schema.
+    schema_version: Option<i64>,
+    /// Networks that may be sent to although they are not public.
+    allowed_networks: Vec<String>,
+}
+
+impl From<ServerInfo> for ServerView {
+    fn from(info: ServerInfo) -> Self {
+        let ServerInfo { now, seals_secrets, schema_version, allowed_networks } = info;
+        Self { version: env!("CARGO_PKG_VERSION"), now, seals_secrets, schema_version, allowed_networks }
+    }
 }
 
 /// A process that runs.
@@ -53,26 +77,35 @@ struct StatsView {
 struct NodeView {
     id: NodeId,
     roles: Vec<String>,
+    /// Whether it leads: it fires the schedules.
+    leader: bool,
     heartbeat_at: Timestamp,
     version: String,
 }
 
-impl From<Peer> for NodeView {
-    fn from(peer: Peer) -> Self {
-        Self { id: peer.node, roles: peer.info.roles, heartbeat_at: peer.heartbeat_at, version: peer.info.version }
+impl NodeView {
+    fn new(peer: Peer, leader: Option<NodeId>) -> Self {
+        Self {
+            id: peer.node,
+            roles: peer.info.roles,
+            leader: leader == Some(peer.node),
+            heartbeat_at: peer.heartbeat_at,
+            version: peer.info.version,
+        }
     }
 }
 
 impl From<SystemStats> for StatsView {
     fn from(stats: SystemStats) -> Self {
-        let SystemStats { counts, nodes } = stats;
+        let SystemStats { counts, nodes, leader, server } = stats;
         Self {
             endpoints: counts.endpoints,
             backlog: counts.waiting + counts.in_batches,
             waiting: counts.waiting,
             failed: counts.failed,
             oldest_pending_at: counts.oldest_pending_at,
-            nodes: nodes.into_iter().map(NodeView::from).collect(),
+            nodes: nodes.into_iter().map(|node| NodeView::new(node, leader)).collect(),
+            server: server.map(ServerView::from),
         }
     }
 }

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::commands::{bench, completions, demo, healthcheck, listen, migrate, pipe, retry, send, serve};
+use crate::commands::{
+    bench, completions, demo, doctor, healthcheck, listen, migrate, pipe, rekey, retry, send, serve,
+};
 use crate::output::Format;
 use crate::resources;
 
@@ -65,6 +67,10 @@ pub enum Command {
     Demo(demo::Demo),
     /// Bring a database up to this version, or check that it is
     Migrate(migrate::Migrate),
+    /// Look for what is wrong: asks the server, and opens the database only if none answers
+    Doctor(doctor::Doctor),
+    /// Seal every endpoint's secrets with another key, while no server runs
+    Rekey(rekey::Rekey),
     /// Publish a message
     Send(send::Send),
     /// Publish each line of standard input (NDJSON), in batches

@@ -3,11 +3,13 @@
 pub mod bench;
 pub mod completions;
 pub mod demo;
+pub mod doctor;
 pub mod healthcheck;
 pub mod listen;
 pub mod migrate;
 pub mod openapi;
 pub mod pipe;
+pub mod rekey;
 pub mod retry;
 pub mod send;
 pub mod serve;

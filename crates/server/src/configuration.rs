@@ -2,7 +2,7 @@
 //!
 //! Clap knows two of them and a default; the file is put in as the default. So there is one rule of precedence, one
 //! parser for every source, and an option that is added has all three by itself. Only the options of running a program
-//! are configuration (`serve`, `migrate`, and those of every command); what one call of the API says is not: a topic
+//! are configuration (`serve`, `migrate`, `doctor`, `rekey`, and those of every command); what one call of the API says is not: a topic
 //! out of a forgotten environment variable would be a trap.
 
 use std::ffi::OsString;
@@ -15,7 +15,7 @@ use crate::failure::{Failure, Result};
 /// The file that is read if none is named.
 const FILE: &str = "posthaste.toml";
 /// The commands whose options are configuration, beside those of every command.
-const CONFIGURED: [&str; 2] = ["serve", "migrate"];
+const CONFIGURED: [&str; 4] = ["serve", "migrate", "doctor", "rekey"];
 /// What begins the name of every environment variable.
 const PREFIX: &str = "POSTHASTE_";
 

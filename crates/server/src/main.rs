@@ -78,6 +78,8 @@ async fn dispatch(matches: &ArgMatches) -> Result<()> {
         Command::Serve(options) => commands::serve::run(*options).await,
         Command::Demo(options) => commands::demo::run(options).await,
         Command::Migrate(options) => commands::migrate::run(options).await,
+        Command::Doctor(options) => commands::doctor::run(options, &client()?, globals.output).await,
+        Command::Rekey(options) => commands::rekey::run(options).await,
         Command::Send(options) => commands::send::run(options, &client()?, globals.output).await,
         Command::Pipe(options) => commands::pipe::run(options, &client()?, globals.output).await,
         Command::Retry(options) => commands::retry::run(options, &client()?, globals.output).await,

@@ -1,6 +1,7 @@
-//! The commands whose shape is the API's: `topics`, `endpoints`, `messages`, `deliveries`, `attempts`, `keys`.
+//! The commands whose shape is the API's: `topics`, `endpoints`, `messages`, `deliveries`, `attempts`,
+//! `schedules`, `replays`, `keys`.
 //!
-//! They are a table (`table`, `endpoints`, `calls`), not code: a resource has a path, columns and actions, an action a method, a path and
+//! They are a table (`table`, `endpoints`, `schedules`, `calls`), not code: a resource has a path, columns and actions, an action a method, a path and
 //! fields. `command` makes the command line out of it, `call` the request, `show` the answer. A new resource is a new
 //! entry.
 
@@ -9,6 +10,7 @@ pub mod call;
 mod calls;
 pub mod command;
 mod endpoints;
+mod schedules;
 pub mod show;
 mod table;
 

@@ -10,11 +10,12 @@ pub mod attempt_lines;
 pub mod connections;
 pub mod database;
 mod file_limit;
+pub mod key_file;
 pub mod listener;
 pub mod logs;
 mod loopback;
 mod operations;
-mod secret_key;
+pub mod secret_key;
 pub mod settings;
 pub mod signals;
 
@@ -30,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::failure::{Failure, Result};
 use connections::Connections;
+use database::Opened;
 use settings::Settings;
 
 /// The weight of the jobs that one node holds in memory; beyond it batches wait in the database.
@@ -56,13 +58,13 @@ impl Server {
         let api = listener::bind(settings.listen)?;
         let metrics = settings.metrics_listen.map(listener::bind).transpose()?;
         let opened = database::open(&settings.database, &settings.network).await?;
-        let secret_key = secret_key::choose(settings.secret_key.clone(), &settings.database)?;
+        let given = settings.secret_key.clone();
+        let secret_key = secret_key::choose(given, &settings.database, &*opened.store).await?;
         let room = files.saturating_sub(SPARE_FILES);
         let max_connections = settings.max_connections.min((room / 2).max(16));
         let in_flight = (room.saturating_sub(max_connections)).clamp(16, MOST_IN_FLIGHT);
-        let engine = Engine::start(opened.store, engine_options(&settings, secret_key, in_flight, opened.commit_width))
-            .await
-            .map_err(|error| Failure::new(error.to_string()))?;
+        let options = engine_options(&settings, secret_key, in_flight, &opened);
+        let engine = Engine::start(opened.store, options).await.map_err(|error| Failure::new(error.to_string()))?;
         let router = operations::main(&engine, &settings);
         Ok(Self {
             api: (api, router),
@@ -102,7 +104,7 @@ impl Server {
     }
 }
 
-fn engine_options(settings: &Settings, secret_key: Option<String>, in_flight: usize, commit_width: usize) -> Options {
+fn engine_options(settings: &Settings, secret_key: Option<String>, in_flight: usize, opened: &Opened) -> Options {
     let egress = EgressOptions {
         allow: settings.allow.clone(),
         extra_ca: settings.extra_ca.clone(),
@@ -123,8 +125,9 @@ fn engine_options(settings: &Settings, secret_key: Option<String>, in_flight: us
         lease: settings.lease,
         limits: Limits { in_flight, memory_bytes: MEMORY_BYTES },
         ages: settings.ages,
-        commit_width,
+        commit_width: opened.commit_width,
         roles: settings.roles.clone(),
         attempt_log: settings.attempt_log.clone().map(|log| log as Arc<dyn posthaste_engine::AttemptLog>),
+        schema_version: Some(opened.schema_version),
     }
 }

@@ -37,7 +37,7 @@ use std::sync::Arc;
 use posthaste_store::Result;
 
 pub use connect::PostgresOptions;
-pub use migrate::SchemaVersion;
+pub use migrate::{SchemaVersion, schema_version};
 pub use outbox::{OutboxMessage, publish_in};
 
 use connect::Connector;

@@ -30,7 +30,8 @@ impl SchemaVersion {
     }
 }
 
-fn known() -> i64 {
+/// The schema that this program makes and knows.
+pub fn schema_version() -> i64 {
     i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
 }
 
@@ -47,9 +48,9 @@ pub(crate) async fn migrate(session: &Session) -> Result<SchemaVersion> {
         .await?;
     session.query("SELECT pg_advisory_xact_lock(5785531236411219001)", &[]).await?;
     let found = version(session).await?;
-    if found > known() {
+    if found > schema_version() {
         session.roll_back().await?;
-        return Err(StoreError::NewerSchema { found, known: known() });
+        return Err(StoreError::NewerSchema { found, known: schema_version() });
     }
     if found == 0 {
         session
@@ -65,12 +66,12 @@ pub(crate) async fn migrate(session: &Session) -> Result<SchemaVersion> {
         session.query("INSERT INTO posthaste.schema_version (version) VALUES ($1)", &[&number]).await?;
     }
     session.commit(Vec::new()).await?;
-    Ok(SchemaVersion { found: known(), known: known() })
+    Ok(SchemaVersion { found: schema_version(), known: schema_version() })
 }
 
 /// What the database has, without changing it.
 pub(crate) async fn check(session: &Session) -> Result<SchemaVersion> {
-    Ok(SchemaVersion { found: version(session).await?, known: known() })
+    Ok(SchemaVersion { found: version(session).await?, known: schema_version() })
 }
 
 async fn version(session: &Session) -> Result<i64> {

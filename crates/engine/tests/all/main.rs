@@ -10,6 +10,7 @@ mod letters;
 mod once;
 mod order;
 mod rate;
+mod rekey;
 mod retries;
 mod site;
 mod stopping;

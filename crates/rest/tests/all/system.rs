@@ -16,6 +16,13 @@ async fn the_numbers_tell_of_what_is_owed_and_who_works() {
     let node = &stats["nodes"][0];
     assert!(node["id"].as_str().unwrap().starts_with("node_") && node["heartbeat_at"].is_string(), "{stats}");
     assert!(node["roles"].as_array().unwrap().contains(&json!("dispatch")), "{stats}");
+    let stats = stage.until("/v1/stats", |stats| stats["nodes"][0]["leader"] == true).await;
+    let server = &stats["server"];
+    assert_eq!(
+        (&server["seals_secrets"], &server["allowed_networks"][0]),
+        (&json!(true), &json!("127.0.0.0/8")),
+        "{stats}"
+    );
     let metrics = stage.get("/metrics").await;
     assert!(String::from_utf8_lossy(&metrics.body).contains("posthaste_messages_accepted_total 1"), "{metrics:?}");
 }

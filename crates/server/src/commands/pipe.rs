@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 use serde_json::{Map, Value, json, value::RawValue};
 use tokio::sync::mpsc;
 
-use crate::client::{Client, problem};
+use crate::client::{Client, input, problem};
 use crate::failure::{Failure, Result};
 use crate::output::{self, Format, hexadecimal};
 
@@ -30,7 +30,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   tail -f events.ndjson | posthaste pipe --topic order.created
-  posthaste pipe --topic-field type < events.ndjson      the topic is each line's member `type`")]
+  posthaste pipe --topic-field type < events.ndjson      the topic is each line's member `type`
+  posthaste pipe --topic order.paid --ordering-key-field order.id --expires-at 2030-01-01T00:00:00Z < orders.ndjson")]
 pub struct Pipe {
     /// The topic of every line
     #[arg(long, required_unless_present = "topic_field", conflicts_with = "topic_field")]
@@ -41,6 +42,55 @@ pub struct Pipe {
     /// Whose messages
     #[arg(long)]
     tenant: Option<String>,
+    /// The label of every line; messages with the same one go to an ordered endpoint one after the other
+    #[arg(long, value_name = "LABEL", conflicts_with = "ordering_key_field")]
+    ordering_key: Option<String>,
+    /// The member of each line that is its label; nested ones with dots
+    #[arg(long, value_name = "MEMBER")]
+    ordering_key_field: Option<String>,
+    /// A header of each request, as `Name: value`; may be repeated
+    #[arg(long, value_name = "HEADER")]
+    header: Vec<String>,
+    /// A note on each message, as `key=value`; may be repeated
+    #[arg(long, value_name = "NOTE")]
+    metadata: Vec<String>,
+    /// Replaces the content type
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<String>,
+    /// Not to be sent before this time (RFC 3339)
+    #[arg(long, value_name = "TIME", conflicts_with = "delay_seconds")]
+    deliver_at: Option<String>,
+    /// Not to be sent before so many seconds have passed
+    #[arg(long, visible_alias = "delay", value_name = "SECONDS")]
+    delay_seconds: Option<f64>,
+    /// Not to be sent after this time (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    expires_at: Option<String>,
+}
+
+impl Pipe {
+    /// The members that every line's message has alike.
+    fn common(&self) -> Result<Map<String, Value>> {
+        let members = [
+            ("tenant", self.tenant.as_deref().map(Value::from)),
+            ("ordering_key", self.ordering_key.as_deref().map(Value::from)),
+            ("headers", input::pairs(&self.header, ':')?),
+            ("metadata", input::pairs(&self.metadata, '=')?),
+            ("content_type", self.content_type.as_deref().map(Value::from)),
+            ("deliver_at", self.deliver_at.as_deref().map(Value::from)),
+            ("delay_seconds", self.delay_seconds.map(Value::from)),
+            ("expires_at", self.expires_at.as_deref().map(Value::from)),
+        ];
+        let given = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        Ok(given.collect())
+    }
+}
+
+/// What each line's message is made with.
+struct Recipe<'a> {
+    options: &'a Pipe,
+    common: Map<String, Value>,
+    run: String,
 }
 
 /// One line of the input.
@@ -58,7 +108,7 @@ struct Tally {
 
 /// Publishes until the end of standard input. Refused lines are told and left out; there being any is a failure.
 pub async fn run(options: Pipe, client: &Client, format: Format) -> Result<()> {
-    let run = run_id()?;
+    let recipe = Recipe { options: &options, common: options.common()?, run: run_id()? };
     let mut lines = read_standard_input()?;
     let mut tally = Tally::default();
     let mut carried = None;
@@ -68,7 +118,7 @@ pub async fn run(options: Pipe, client: &Client, format: Format) -> Result<()> {
         if batch.is_empty() {
             break;
         }
-        publish(&options, client, &run, &batch, &mut tally).await?;
+        publish(&recipe, client, &batch, &mut tally).await?;
     }
     match format {
         Format::Json => output::line(&json!({"accepted": tally.accepted, "refused": tally.refused}).to_string())?,
@@ -134,11 +184,11 @@ async fn gather(
     Ok((batch, None))
 }
 
-async fn publish(options: &Pipe, client: &Client, run: &str, batch: &[Line], tally: &mut Tally) -> Result<()> {
+async fn publish(recipe: &Recipe<'_>, client: &Client, batch: &[Line], tally: &mut Tally) -> Result<()> {
     let mut numbers = Vec::with_capacity(batch.len());
     let mut body = String::from("{\"messages\":[");
     for line in batch {
-        match message(options, run, line) {
+        match message(recipe, line) {
             Ok(message) => {
                 if !numbers.is_empty() {
                     body.push(',');
@@ -170,30 +220,35 @@ fn refuse(tally: &mut Tally, number: u64, reason: &str) {
 }
 
 /// A line as a message, its bytes as they are.
-fn message(options: &Pipe, run: &str, line: &Line) -> Result<String, String> {
+fn message(recipe: &Recipe<'_>, line: &Line) -> Result<String, String> {
     let raw: &RawValue = serde_json::from_str(&line.text).map_err(|error| format!("not JSON: {error}"))?;
-    let topic = match (&options.topic, &options.topic_field) {
+    let mut members = recipe.common.clone();
+    let topic = match (&recipe.options.topic, &recipe.options.topic_field) {
         (Some(topic), _) => topic.clone(),
-        (None, Some(member)) => {
-            let value: Value = serde_json::from_str(raw.get()).map_err(|error| error.to_string())?;
-            let pointer = format!("/{}", member.replace('.', "/"));
-            let topic = value.pointer(&pointer).and_then(Value::as_str);
-            topic.ok_or_else(|| format!("it has no text in `{member}`"))?.to_owned()
-        }
+        (None, Some(member)) => text_in(raw, member)?,
         (None, None) => return Err("no topic was named".to_owned()),
     };
-    let mut members = Map::new();
     members.insert("topic".to_owned(), topic.into());
-    members.insert("idempotency_key".to_owned(), format!("pipe-{run}-{}", line.number).into());
-    if let Some(tenant) = &options.tenant {
-        members.insert("tenant".to_owned(), tenant.as_str().into());
+    if let Some(member) = &recipe.options.ordering_key_field {
+        members.insert("ordering_key".to_owned(), text_in(raw, member)?.into());
     }
+    members.insert("idempotency_key".to_owned(), format!("pipe-{}-{}", recipe.run, line.number).into());
     let mut text = Value::Object(members).to_string();
     text.pop();
     text.push_str(",\"payload\":");
     text.push_str(raw.get());
     text.push('}');
     Ok(text)
+}
+
+/// The text (or number) in a line's member.
+fn text_in(line: &RawValue, member: &str) -> Result<String, String> {
+    let value: Value = serde_json::from_str(line.get()).map_err(|error| error.to_string())?;
+    match value.pointer(&format!("/{}", member.replace('.', "/"))) {
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(Value::Number(number)) => Ok(number.to_string()),
+        _ => Err(format!("it has no text in `{member}`")),
+    }
 }
 
 /// Sends a batch, again and again while the server is busy or away.

@@ -48,8 +48,14 @@ pub struct Send {
     #[arg(long, value_name = "TIME", conflicts_with = "delay_seconds")]
     deliver_at: Option<String>,
     /// Not to be sent before so many seconds have passed
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, visible_alias = "delay", value_name = "SECONDS")]
     delay_seconds: Option<f64>,
+    /// Not to be sent after this time (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    expires_at: Option<String>,
+    /// Messages with the same label go to an ordered endpoint one after the other
+    #[arg(long, value_name = "LABEL")]
+    ordering_key: Option<String>,
     /// The caller's own id
     #[arg(long)]
     uid: Option<String>,
@@ -105,6 +111,8 @@ fn body(options: Send) -> Result<Vec<u8>> {
     set("content_type", options.content_type.map(Value::from));
     set("deliver_at", options.deliver_at.map(Value::from));
     set("delay_seconds", options.delay_seconds.map(Value::from));
+    set("expires_at", options.expires_at.map(Value::from));
+    set("ordering_key", options.ordering_key.map(Value::from));
     set("uid", options.uid.map(Value::from));
     set("payload_text", options.text.map(Value::from));
     let mut text = Value::Object(members).to_string();

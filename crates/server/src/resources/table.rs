@@ -2,10 +2,11 @@
 
 use super::build::{SINCE, TENANT, TOPIC, UNTIL, column, create, delete, field, list, show, update, verb};
 use super::endpoints::ENDPOINTS;
+use super::schedules::SCHEDULES;
 use super::{Action, Column, Kind, Resource};
 
 /// Every resource, in the order of `--help`.
-pub const ALL: &[Resource] = &[TOPICS, ENDPOINTS, MESSAGES, DELIVERIES, ATTEMPTS, REPLAYS, KEYS];
+pub const ALL: &[Resource] = &[TOPICS, ENDPOINTS, MESSAGES, DELIVERIES, ATTEMPTS, SCHEDULES, REPLAYS, KEYS];
 
 const TOPICS: Resource = Resource {
     name: "topics",

@@ -72,6 +72,8 @@ pub struct Opened {
     pub store: Arc<dyn Store>,
     /// How many group commits gain by running at once.
     pub commit_width: usize,
+    /// The version of its schema.
+    pub schema_version: i64,
 }
 
 /// What only PostgreSQL has to be told.
@@ -104,14 +106,19 @@ pub async fn open(database: &Database, network: &Network) -> Result<Opened> {
 
 async fn sqlite(path: &str) -> Result<Opened, StoreError> {
     // One writer thread: a second group commit would only wait for the first.
-    Ok(Opened { store: Arc::new(SqliteStore::open(path).await?), commit_width: 1 })
+    Ok(Opened {
+        store: Arc::new(SqliteStore::open(path).await?),
+        commit_width: 1,
+        schema_version: posthaste_store_sqlite::SCHEMA_VERSION,
+    })
 }
 
 async fn postgres(url: &str, network: &Network) -> Result<Opened, StoreError> {
     let options = network.options();
     let store = PostgresStore::connect(url, &options).await?;
     // While one group commit waits for the disk the next is prepared, on a connection of its own.
-    Ok(Opened { store: Arc::new(store), commit_width: options.publish_connections })
+    let schema_version = posthaste_store_postgres::schema_version();
+    Ok(Opened { store: Arc::new(store), commit_width: options.publish_connections, schema_version })
 }
 
 /// Whether a database is at this program's schema; changes nothing.

@@ -11,15 +11,10 @@ use super::settings::Settings;
 
 /// What the main listener answers.
 pub fn main(engine: &Engine, settings: &Settings) -> Router {
-    if !settings.serves_api() {
-        return probes(engine);
-    }
+    let router = if settings.serves_api() { posthaste_rest::router } else { posthaste_rest::health_router };
     match settings.admin_key {
-        Some(_) => posthaste_rest::router(engine.clone(), RestOptions { access: Access::Keyed }),
-        None => {
-            let open = posthaste_rest::router(engine.clone(), RestOptions { access: Access::Open });
-            loopback::only_local_hosts(open)
-        }
+        Some(_) => router(engine.clone(), RestOptions { access: Access::Keyed }),
+        None => loopback::only_local_hosts(router(engine.clone(), RestOptions { access: Access::Open })),
     }
 }
 

@@ -11,6 +11,13 @@ mod postgres;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod publishing;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod roles;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod serve;
+--

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::program::{SECRET, Server, listen, posthaste, run};
 
 /// A database of its own in the tests' cluster.
-fn database() -> (tokio::runtime::Runtime, String) {
+pub fn database() -> (tokio::runtime::Runtime, String) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let url = runtime.block_on(async { Cluster::shared().await.database().await });
     (runtime, url)

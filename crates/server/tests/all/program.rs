@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Instant;
 
 use posthaste_testkit::PATIENCE;
 use serde_json::Value;
@@ -164,6 +165,19 @@ impl Server {
     pub fn json(&self, directory: &Path, arguments: &[&str]) -> Value {
         let out = self.call(directory, &[arguments, &["--output", "json"]].concat()).worked();
         serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
+    }
+
+    /// Calls again and again until the answer is as the test wants it.
+    #[track_caller]
+    pub fn until(&self, directory: &Path, arguments: &[&str], test: impl Fn(&Value) -> bool) -> Value {
+        let began = Instant::now();
+        loop {
+            let answer = self.json(directory, arguments);
+            if test(&answer) {
+                return answer;
+            }
+            assert!(began.elapsed() < PATIENCE, "{arguments:?} still answers {answer}");
+        }
     }
 
     /// Stops it as a service manager does.

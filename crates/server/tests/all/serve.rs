@@ -120,7 +120,7 @@ fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
     let address = server.address.clone();
     let (receiver, url) = listen(there, &["--secret", SECRET]);
     server.call(there, &["endpoints", "create", &url, "--topic", "a", "--secret", SECRET]).worked();
-    let lines: String = (0..LINES).map(|n| format!("{{\"n\": {n}}}\n")).collect();
+    let lines = (0..LINES).map(|n| format!("{{\"n\": {n}}}")).collect::<Vec<_>>().join("\n");
     std::fs::write(there.join("lines.ndjson"), lines).unwrap();
     let mut command = posthaste(there, &["pipe", "--topic", "a", "--server", &server.url]);
     let input = std::fs::File::open(there.join("lines.ndjson")).unwrap();
