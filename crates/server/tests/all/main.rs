@@ -20,4 +20,7 @@ mod roles;
 mod secrets;
 #[cfg(test)]
 mod serve;
---
+#[cfg(test)]
+mod verbs;
+#[cfg(test)]
+mod verification;
