@@ -149,6 +149,11 @@ fn refused(row: &OutboxRow, error: Option<&EngineError>) -> Waiting {
 }
 
 impl Engine {
+    /// Somebody left a message in the outbox: it is looked at now rather than at the next poll.
+    pub fn outbox_filled(&self) {
+        self.0.outbox_hint.notify_one();
+    }
+
     /// A message that still waits in the outbox, as far as it can be shown before it is taken in.
     pub(crate) async fn outbox_message(&self, id: MessageId) -> Result<Option<Message>> {
         let Some(row) = self.0.store.outbox_row(id).await? else { return Ok(None) };

@@ -21,6 +21,7 @@
 //! `Posthaste::transaction` does the same.
 
 mod error;
+mod message;
 mod options;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -42,6 +43,7 @@ use serde_json::value::RawValue;
 use tokio::sync::RwLock;
 
 pub use error::Error;
+pub use message::Message;
 pub use options::Options;
 pub use posthaste_core as core;
 pub use posthaste_engine as engine;

@@ -95,7 +95,7 @@ impl Backend {
         #[cfg(feature = "postgres")]
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let options = posthaste_store_postgres::PostgresOptions::default();
-            let store = posthaste_store_postgres::PostgresStore::connect(url, options).await?;
+            let store = posthaste_store_postgres::PostgresStore::connect(url, &options).await?;
             return Ok(Self::Postgres(Arc::new(store)));
         }
         Err(Error::Url(url.split('@').next_back().unwrap_or_default().to_owned()))

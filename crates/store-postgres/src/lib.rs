@@ -39,6 +39,7 @@ use posthaste_store::Result;
 pub use connect::PostgresOptions;
 pub use migrate::{SchemaVersion, schema_version};
 pub use outbox::{OutboxMessage, publish_in};
+pub use tokio_postgres::{self, GenericClient};
 
 use connect::Connector;
 use session::Plans;

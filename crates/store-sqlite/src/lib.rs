@@ -48,6 +48,8 @@ use rusqlite::Connection;
 use crate::fault::Fault;
 
 pub use open::SCHEMA_VERSION;
+pub use outbox::{Transaction, TransactionError};
+pub use rusqlite;
 
 /// A SQLite database file as a store. Clones share it; the file is let go when the last one is dropped.
 #[derive(Debug, Clone)]

@@ -1,5 +1,7 @@
 //! What applications left to be published.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use async_trait::async_trait;
 use posthaste_core::MessageId;
 use posthaste_core::id::COUNTER_LIMIT;
@@ -52,23 +54,69 @@ fn leave(connection: &Connection, row: &OutboxRow) -> Result<(), Fault> {
     Ok(())
 }
 
+/// The caller's own transaction on the store's file, on its writer thread: what is done in it and what is published in
+/// it happen together or not at all.
+#[derive(Debug)]
+pub struct Transaction<'a>(&'a Connection);
+
+/// Why a transaction was not committed.
+#[derive(Debug, thiserror::Error)]
+pub enum TransactionError<E> {
+    /// The caller's own work failed; everything it did is undone.
+    #[error("{0}")]
+    Work(E),
+    /// The database refused or cannot be reached.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl Transaction<'_> {
+    /// Leaves a message in the outbox and says which id it will have. A draft is a message as `POST /v1/messages` takes
+    /// it, a JSON document.
+    pub fn publish(&self, draft: &str) -> Result<MessageId, StoreError> {
+        self.leave(draft).map_err(StoreError::from)
+    }
+
+    fn leave(&self, draft: &str) -> Result<MessageId, Fault> {
+        let n: i64 = self.0.prepare_cached(sql!("outbox/number"))?.query_row([], |row| row.get(0))?;
+        let at = clock();
+        let counter = u32::try_from(n.rem_euclid(i64::from(COUNTER_LIMIT))).unwrap_or(0);
+        let id = MessageId::compose(at, OUTBOX_NODE, counter);
+        leave(self.0, &OutboxRow { n: 0, id, at, draft: draft.to_owned() })?;
+        Ok(id)
+    }
+
+    /// The connection, for the caller's own tables. Beginning or ending transactions on it is not for the caller.
+    pub fn connection(&self) -> &Connection {
+        self.0
+    }
+}
+
 impl SqliteStore {
-    /// Leaves messages in the outbox, all or none, and says which ids they will have. A draft is a message as
-    /// `POST /v1/messages` takes it, a JSON document.
-    pub async fn publish_in(&self, drafts: Vec<String>) -> Result<Vec<MessageId>, StoreError> {
-        self.write(move |connection| {
-            let mut number = connection.prepare_cached(sql!("outbox/number"))?;
-            let mut ids = Vec::with_capacity(drafts.len());
-            for draft in drafts {
-                let n: i64 = number.query_row([], |row| row.get(0))?;
-                let at = clock();
-                let counter = u32::try_from(n.rem_euclid(i64::from(COUNTER_LIMIT))).unwrap_or(0);
-                let id = MessageId::compose(at, OUTBOX_NODE, counter);
-                leave(connection, &OutboxRow { n: 0, id, at, draft })?;
-                ids.push(id);
-            }
-            Ok(ids)
-        })
-        .await
+    /// Runs the caller's work in a transaction on the writer thread; committed when this returns well. Nothing else is
+    /// written meanwhile, so it has to be short.
+    pub async fn transaction<T, E, F>(&self, work: F) -> Result<T, TransactionError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+    {
+        let failed = Arc::new(Mutex::new(None));
+        let failure = Arc::clone(&failed);
+        let written = self
+            .write(move |connection| {
+                work(&Transaction(connection)).map_err(|error| {
+                    *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    // Said to the writer alone, which undoes what was done.
+                    StoreError::internal("the caller's work failed").into()
+                })
+            })
+            .await;
+        let failure = failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match (written, failure) {
+            (Ok(value), _) => Ok(value),
+            (Err(_), Some(failure)) => Err(TransactionError::Work(failure)),
+            (Err(error), None) => Err(TransactionError::Store(error)),
+        }
     }
 }

@@ -49,13 +49,39 @@ async fn a_file_that_cannot_be_is_named() {
     assert!(refusal.to_string().contains(&nowhere), "{refusal}");
 }
 
+/// Leaves messages in the outbox in one transaction.
+#[expect(clippy::unwrap_used, reason = "a test's own helper")]
+async fn leave(store: &SqliteStore, drafts: Vec<String>) -> Vec<posthaste_core::MessageId> {
+    let work = move |transaction: &posthaste_store_sqlite::Transaction<'_>| {
+        drafts.iter().map(|draft| transaction.publish(draft)).collect::<Result<Vec<_>, _>>()
+    };
+    store.transaction(work).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_transaction_whose_work_fails_leaves_nothing() {
+    let directory = TempDir::new().unwrap();
+    let store = SqliteStore::open(&path(&directory)).await.unwrap();
+    let failed = store
+        .transaction(|transaction| {
+            transaction.connection().execute("CREATE TABLE mine (n INTEGER)", []).unwrap();
+            transaction.publish("{}").unwrap();
+            Err::<(), _>("no")
+        })
+        .await;
+    assert!(matches!(failed, Err(posthaste_store_sqlite::TransactionError::Work("no"))));
+    assert!(store.outbox(10).await.unwrap().is_empty());
+    let watcher = Connection::open(path(&directory)).unwrap();
+    assert!(watcher.prepare("SELECT n FROM mine").is_err());
+}
+
 /// Not a test by itself: what the next one starts as a process of its own and kills.
 #[tokio::test]
 async fn a_process_that_writes_until_it_is_killed() {
     let Ok(path) = std::env::var(VICTIM) else { return };
     let store = SqliteStore::open(&path).await.unwrap();
     for n in 0.. {
-        let ids = store.publish_in(vec![format!("{n}")]).await.unwrap();
+        let ids = leave(&store, vec![format!("{n}")]).await;
         println!("committed {n} {}", ids[0]);
     }
 }
@@ -132,7 +158,7 @@ fn log(watcher: &Connection) -> (i64, i64) {
 async fn the_log_is_copied_into_the_file_while_nobody_writes() {
     let directory = TempDir::new().unwrap();
     let store = SqliteStore::open(&path(&directory)).await.unwrap();
-    store.publish_in(vec!["0".to_owned()]).await.unwrap();
+    leave(&store, vec!["0".to_owned()]).await;
     let watcher = Connection::open(path(&directory)).unwrap();
     let give_up = Instant::now() + Duration::from_secs(60);
     loop {
@@ -154,7 +180,7 @@ async fn the_log_begins_anew_although_writes_never_pause() {
     let mut before = 0;
     // Without a checkpoint that catches up with the writer it only ever grows.
     for _ in 0..500 {
-        store.publish_in(vec![draft.clone(); 4]).await.unwrap();
+        leave(&store, vec![draft.clone(); 4]).await;
         let (written, _) = log(&watcher);
         if written < before {
             return;
