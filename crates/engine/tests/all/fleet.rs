@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 
 use crate::site::{Site, reason};
 
-async fn node(database: &str) -> Site {
+pub async fn node(database: &str) -> Site {
     let store = PostgresStore::connect(database, &PostgresOptions::default()).await.unwrap();
     Site::on(Arc::new(store), quick).await
 }
@@ -24,24 +24,24 @@ fn quick(options: &mut Options) {
 }
 
 /// A node that can die: everything of it runs on a runtime of its own, which is dropped with all that is under way.
-struct Mortal {
+pub struct Mortal {
     site: Option<Site>,
     runtime: Option<Runtime>,
 }
 
 impl Mortal {
-    async fn start(database: &str) -> Self {
+    pub async fn start(database: &str) -> Self {
         let runtime = Runtime::new().unwrap();
         let database = database.to_owned();
         let site = runtime.spawn(async move { node(&database).await }).await.unwrap();
         Self { site: Some(site), runtime: Some(runtime) }
     }
 
-    fn site(&self) -> &Site {
+    pub fn site(&self) -> &Site {
         self.site.as_ref().unwrap()
     }
 
-    fn die(&mut self) {
+    pub fn die(&mut self) {
         self.runtime.take().unwrap().shutdown_background();
         self.site = None;
     }
