@@ -57,15 +57,15 @@ async fn a_schedule_switched_off_and_on_owes_nothing_for_the_time_between() {
     site.engine.create_schedule(&site.admin, every_second).await.unwrap();
     let received = receiver.wait_for(1).await;
     assert_eq!(received[0].body, br#"{"a":1}"#.as_slice());
-    let off = site.engine.update_schedule(&site.admin, None, "uid:tick", json!({"enabled": false}), None).await.unwrap();
+    let off =
+        site.engine.update_schedule(&site.admin, None, "uid:tick", json!({"enabled": false}), None).await.unwrap();
     assert_eq!(off.next_fire_at, None);
     let before = fired(&site).await.len();
     // By hand it can be fired all the same, and that is the only message that comes.
     let by_hand = site.engine.fire_schedule(&site.admin, None, "uid:tick").await.unwrap();
-    receiver.wait_until("the one by hand", |all| {
-        all.iter().any(|one| one.header("webhook-id") == by_hand.id.to_string())
-    })
-    .await;
+    receiver
+        .wait_until("the one by hand", |all| all.iter().any(|one| one.header("webhook-id") == by_hand.id.to_string()))
+        .await;
     assert_eq!(fired(&site).await.len(), before + 1);
     site.stop().await;
 }
@@ -114,7 +114,8 @@ async fn what_is_wrong_with_a_schedule_is_named_and_nothing_is_stored() {
         };
         assert_eq!(errors[0].pointer, pointer, "{body}: {errors:?}");
     }
-    let page = site.engine.schedules(&site.admin, posthaste_store::schedules::ScheduleFilter::default(), Page::first(10));
+    let page =
+        site.engine.schedules(&site.admin, posthaste_store::schedules::ScheduleFilter::default(), Page::first(10));
     assert!(page.await.unwrap().items.is_empty());
     site.stop().await;
 }
