@@ -10,8 +10,8 @@ use posthaste_core::cloudevents::{Event, EventError, Mode, parse_batch, parse_bi
 use posthaste_engine::ingest::MAX_BATCH;
 use posthaste_engine::request::given_trace;
 use posthaste_engine::{Caller, EngineError};
-use serde::Deserialize;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -62,6 +62,14 @@ impl FromRequest<App> for EventRequest {
     }
 }
 
+/// What became of one event, or of each of a list.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+enum EventReceipt<'a> {
+    One(ReceiptView),
+    Many(BatchView<'a>),
+}
+
 /// Publish CloudEvents
 ///
 /// `application/cloudevents+json` (one), `application/cloudevents-batch+json` (a list of at most 500, each accepted or
@@ -70,7 +78,7 @@ impl FromRequest<App> for EventRequest {
 #[utoipa::path(post, path = "/v1/events", tag = "messages", params(EventQuery),
     request_body(description = "One event, a list of events, or (binary mode) an event's data", content(
         (Object = "application/cloudevents+json"), (Vec<Object> = "application/cloudevents-batch+json"))),
-    responses((status = 202, description = "Accepted and stored; for a list, what became of each", body = ReceiptView)))]
+    responses((status = 202, description = "Accepted and stored; for a list, what became of each", body = EventReceipt)))]
 async fn publish_events(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -114,7 +122,7 @@ impl Publisher<'_> {
     }
 
     async fn one(&self, event: Event<'_>) -> Answer {
-        answer::json(StatusCode::ACCEPTED, &self.publish(event).await?)
+        answer::json(StatusCode::ACCEPTED, &EventReceipt::One(self.publish(event).await?))
     }
 
     async fn batch(&self, bytes: &[u8]) -> Answer {
@@ -131,7 +139,7 @@ impl Publisher<'_> {
             outcome.map_err(|problem| problem.within(&format!("/{index}")))
         });
         let outcomes = join_all(published).await;
-        answer::json(StatusCode::ACCEPTED, &BatchView::new(&outcomes))
+        answer::json(StatusCode::ACCEPTED, &EventReceipt::Many(BatchView::new(&outcomes)))
     }
 }
 

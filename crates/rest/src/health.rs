@@ -34,9 +34,9 @@ async fn readyz(State(app): State<App>) -> Answer {
 
 /// Read the metrics
 ///
-/// Prometheus' text format; needs the scope `read`.
+/// The `OpenMetrics` text format; needs the scope `read`.
 #[utoipa::path(get, path = "/metrics", tag = "system",
-    responses((status = 200, description = "The metrics", body = String, content_type = "text/plain")))]
+    responses((status = 200, description = "The metrics", body = String, content_type = "application/openmetrics-text")))]
 async fn metrics(State(app): State<App>, Authenticated(caller): Authenticated) -> Answer {
     caller.require(Scope::Read)?;
     Ok(metrics_text(&app))

@@ -20,7 +20,7 @@ async fn the_numbers_tell_of_what_is_owed_and_who_works() {
     let server = &stats["server"];
     assert_eq!(
         (&server["seals_secrets"], &server["allowed_networks"][0]),
-        (&json!(true), &json!("127.0.0.0/8")),
+        (&json!(false), &json!("127.0.0.0/8")),
         "{stats}"
     );
     let metrics = stage.get("/metrics").await;
