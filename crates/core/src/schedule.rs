@@ -65,7 +65,7 @@ pub struct ScheduleSettings {
     #[serde(default)]
     pub endpoint_id: Option<EndpointId>,
     /// The payload: any JSON.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub payload: Option<serde_json::Value>,
     /// The payload as text.
     #[serde(default)]
@@ -114,4 +114,18 @@ pub enum Missed {
     FireOnce,
     /// One message for each, at most the last 1,000.
     FireAll,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_that_is_not_there_is_not_read_back_as_the_json_null() {
+        for given in [r#"{"cron":"@daily","payload_text":"x"}"#, r#"{"cron":"@daily","payload":null}"#] {
+            let settings: ScheduleSettings = serde_json::from_str(given).unwrap();
+            let stored = serde_json::to_string(&settings).unwrap();
+            assert_eq!(serde_json::from_str::<ScheduleSettings>(&stored).unwrap(), settings, "{stored}");
+        }
+    }
 }
