@@ -3,6 +3,8 @@
 //! A draft is checked against every rule at once, matched against the tenant's endpoints, and handed to the group
 //! commit. The answer comes only after the commit.
 
+mod queued;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,12 +30,12 @@ use crate::commit::Pending;
 use crate::error::{EngineError, FieldError, Result};
 use crate::rules;
 
+pub use queued::Queued;
+
 /// How far ahead a message may be dated.
 const LONGEST_DELAY: Duration = Duration::from_secs(366 * 24 * 3_600);
 /// The most messages of one batch.
 pub const MAX_BATCH: usize = 500;
-/// How long a publisher waits for its commit before it is told to try again.
-const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A message as a caller writes it. The members are those of `POST /v1/messages`.
 #[derive(Debug, Default, Deserialize)]
@@ -134,9 +136,13 @@ pub struct Receipt {
 impl Engine {
     /// Accepts one message: returns once it is committed.
     pub async fn publish(&self, caller: &Caller, draft: Draft<'_>, envelope: Envelope) -> Result<Receipt> {
+        self.queue(caller, draft, envelope).await?.committed().await
+    }
+
+    /// Puts one message into the queue of the next group commit. Those that one task queues keep their order.
+    pub async fn queue(&self, caller: &Caller, draft: Draft<'_>, envelope: Envelope) -> Result<Queued> {
         caller.require(Scope::Publish)?;
-        let answer = self.enqueue(caller, Ok((draft, envelope))).await?;
-        committed(answer).await
+        self.enqueue(caller, Ok((draft, envelope))).await
     }
 
     /// Accepts many messages, each for itself: one that is refused does not hold up its neighbours. They are queued in
@@ -157,18 +163,14 @@ impl Engine {
         let mut answers = Vec::with_capacity(waiting.len());
         for answer in waiting {
             answers.push(match answer {
-                Ok(answer) => committed(answer).await,
+                Ok(queued) => queued.committed().await,
                 Err(refused) => Err(refused),
             });
         }
         Ok(answers)
     }
 
-    async fn enqueue(
-        &self,
-        caller: &Caller,
-        draft: Result<(Draft<'_>, Envelope)>,
-    ) -> Result<oneshot::Receiver<Result<Receipt>>> {
+    async fn enqueue(&self, caller: &Caller, draft: Result<(Draft<'_>, Envelope)>) -> Result<Queued> {
         if self.is_stopping() {
             return Err(STOPPING);
         }
@@ -179,7 +181,7 @@ impl Engine {
         let (draft, envelope) = draft?;
         let (pending, answer) = self.check(caller, draft, envelope).await?;
         self.submit(pending)?;
-        Ok(answer)
+        Ok(Queued::new(answer))
     }
 
     /// Checks a draft against every rule and matches it.
@@ -303,15 +305,6 @@ impl Engine {
             (None, None, Some(_)) => Ok(Addressing::Topic),
             (None, None, None) => Err(EngineError::invalid("/topic", "give a topic, endpoint_ids or urls")),
         }
-    }
-}
-
-/// Waits for a commit's answer.
-async fn committed(answer: oneshot::Receiver<Result<Receipt>>) -> Result<Receipt> {
-    match tokio::time::timeout(COMMIT_PATIENCE, answer).await {
-        Ok(Ok(answer)) => answer,
-        // The committer goes on trying; the publisher is told the truth, that nobody knows yet.
-        Ok(Err(_)) | Err(_) => Err(EngineError::Unavailable),
     }
 }
 

@@ -22,6 +22,7 @@ mod chance;
 mod claim;
 mod clock;
 mod commit;
+pub mod cursor;
 mod deliver;
 pub mod deliveries;
 pub mod dispatch;

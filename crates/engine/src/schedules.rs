@@ -233,7 +233,7 @@ pub fn describe(schedule: &Schedule) -> Option<String> {
 }
 
 /// The payload's bytes and content type.
-pub(crate) fn payload_of(settings: &ScheduleSettings) -> Result<(Bytes, String)> {
+pub fn payload_of(settings: &ScheduleSettings) -> Result<(Bytes, String)> {
     let (payload, default_type) = match (&settings.payload, &settings.payload_text, &settings.payload_base64) {
         (Some(json), None, None) => (Bytes::from(json.to_string()), "application/json"),
         (None, Some(text), None) => (Bytes::from(text.clone()), "text/plain; charset=utf-8"),

@@ -1,26 +1,16 @@
 //! Pages: `limit`, and a cursor that only fits the list that it came from.
 
 use axum::extract::FromRequestParts;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Uri;
 use http::request::Parts;
+use posthaste_engine::cursor::{DEFAULT_LIMIT, ListStamp, MAX_LIMIT};
 use posthaste_store::{Page, Slice};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sha2::{Digest as _, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::problem::Problem;
 use crate::query::{self, Pairs};
-
-/// The items of a page unless the caller says otherwise.
-const DEFAULT_LIMIT: u32 = 50;
-/// The most items of a page.
-const MAX_LIMIT: u32 = 250;
-/// The first byte of a cursor: how the rest is made.
-const VERSION: u8 = 1;
-const LENGTH: usize = 1 + 8 + 16;
 
 /// The parameters of every list.
 #[derive(Debug, IntoParams)]
@@ -48,7 +38,7 @@ pub struct List<T> {
     pub filter: T,
     /// The `metadata.KEY` parameters, by `KEY`; only where the filter takes them.
     pub metadata: Pairs,
-    stamp: [u8; 8],
+    stamp: ListStamp,
 }
 
 impl<S: Sync, T: Filter> FromRequestParts<S> for List<T> {
@@ -64,7 +54,10 @@ impl<T: Filter> List<T> {
         let limit = take(&mut pairs, "limit").map(|text| limit(&text)).transpose()?.unwrap_or(DEFAULT_LIMIT);
         let cursor = take(&mut pairs, "cursor");
         let stamp = stamp(uri.path(), &pairs);
-        let before = cursor.map(|text| decode(&text, stamp)).transpose()?;
+        let before = cursor
+            .map(|text| stamp.decode(&text))
+            .transpose()
+            .map_err(|detail| Problem::parameter("cursor", detail))?;
         let mut metadata = Pairs::new();
         if T::BY_METADATA {
             pairs.retain_mut(|(name, value)| match name.strip_prefix("metadata.") {
@@ -82,7 +75,7 @@ impl<T: Filter> List<T> {
 impl<T> List<T> {
     /// A page as it is shown.
     pub fn show<I, V>(&self, slice: Slice<I>, show: impl Fn(I) -> V) -> Listed<V> {
-        let next_cursor = slice.next.map(|before| encode(before, self.stamp));
+        let next_cursor = slice.next.map(|before| self.stamp.encode(before));
         Listed { data: slice.items.into_iter().map(show).collect(), next_cursor }
     }
 }
@@ -107,41 +100,10 @@ fn limit(text: &str) -> Result<u32, Problem> {
 }
 
 /// What a list is: its path and its filters, in whatever order they were given.
-fn stamp(path: &str, filters: &Pairs) -> [u8; 8] {
+fn stamp(path: &str, filters: &Pairs) -> ListStamp {
     let mut filters: Vec<&(String, String)> = filters.iter().collect();
     filters.sort_unstable();
-    let mut hash = Sha256::new_with_prefix(path.as_bytes());
-    for (name, value) in filters {
-        for part in [name, value] {
-            hash.update([0]);
-            hash.update(part.as_bytes());
-        }
-    }
-    let digest: [u8; 32] = hash.finalize().into();
-    let mut stamp = [0; 8];
-    stamp.copy_from_slice(&digest[..8]);
-    stamp
-}
-
-fn encode(before: u128, stamp: [u8; 8]) -> String {
-    let mut bytes = [0; LENGTH];
-    bytes[0] = VERSION;
-    bytes[1..9].copy_from_slice(&stamp);
-    bytes[9..].copy_from_slice(&before.to_be_bytes());
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
-fn decode(text: &str, stamp: [u8; 8]) -> Result<u128, Problem> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| <[u8; LENGTH]>::try_from(bytes).ok());
-    let wrong = |detail: &str| Problem::parameter("cursor", detail);
-    let bytes = bytes.filter(|bytes| bytes[0] == VERSION);
-    let bytes = bytes.ok_or_else(|| wrong("not a cursor: give a next_cursor as it was, or none"))?;
-    if bytes[1..9] != stamp {
-        return Err(wrong("a cursor from another list: it only fits the path and the filters that it came from"));
-    }
-    let mut before = [0; 16];
-    before.copy_from_slice(&bytes[9..]);
-    Ok(u128::from_be_bytes(before))
+    ListStamp::new(path, filters.into_iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]))
 }
 
 #[cfg(test)]
