@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    bench, completions, demo, doctor, healthcheck, listen, migrate, pipe, rekey, retry, send, serve,
+    bench, completions, demo, doctor, healthcheck, listen, migrate, pipe, proto, rekey, retry, send, serve,
 };
 use crate::output::Format;
 use crate::resources;
@@ -83,6 +83,8 @@ pub enum Command {
     Healthcheck(healthcheck::Healthcheck),
     /// Print the OpenAPI document of the REST API
     Openapi,
+    /// Print the .proto files of the gRPC API
+    Proto(proto::Proto),
     /// Print a completion script for a shell
     Completions(completions::Completions),
 }

@@ -9,6 +9,7 @@ pub mod listen;
 pub mod migrate;
 pub mod openapi;
 pub mod pipe;
+pub mod proto;
 pub mod rekey;
 pub mod retry;
 pub mod send;

@@ -1,4 +1,4 @@
-//! The composition root: the one place that names both drivers, the engine and the transport.
+//! The composition root: the one place that names both drivers, the engine and the transports.
 //!
 //! ```text
 //! Settings ── open the store ── start the engine ── bind ── serve ── a signal ── drain ── stop the engine
@@ -47,6 +47,8 @@ pub struct Server {
     api: (TcpListener, axum::Router),
     metrics: Option<(TcpListener, axum::Router)>,
     max_connections: usize,
+    /// Streams end once connections are to be drained.
+    ending: CancellationToken,
     grace: Duration,
 }
 
@@ -65,11 +67,13 @@ impl Server {
         let in_flight = (room.saturating_sub(max_connections)).clamp(16, MOST_IN_FLIGHT);
         let options = engine_options(&settings, secret_key, in_flight, &opened);
         let engine = Engine::start(opened.store, options).await.map_err(|error| Failure::new(error.to_string()))?;
-        let router = operations::main(&engine, &settings);
+        let ending = CancellationToken::new();
+        let router = operations::main(&engine, &settings, &ending);
         Ok(Self {
             api: (api, router),
             metrics: metrics.map(|listener| (listener, operations::metrics(&engine))),
             max_connections,
+            ending,
             grace: settings.grace,
             engine,
         })
@@ -99,6 +103,7 @@ impl Server {
             let _ = task.await;
         }
         // Requests first: what they were promised is then committed before the engine refuses more.
+        self.ending.cancel();
         connections.drain(self.grace).await;
         self.engine.stop(self.grace).await;
     }

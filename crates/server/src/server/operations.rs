@@ -4,17 +4,26 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
 use posthaste_engine::Engine;
-use posthaste_rest::{Access, RestOptions};
+use posthaste_engine::access::Access;
+use posthaste_rest::RestOptions;
+use tokio_util::sync::CancellationToken;
 
 use super::loopback;
 use super::settings::Settings;
 
-/// What the main listener answers.
-pub fn main(engine: &Engine, settings: &Settings) -> Router {
-    let router = if settings.serves_api() { posthaste_rest::router } else { posthaste_rest::health_router };
+/// What the main listener answers; `ending` ends the streams.
+pub fn main(engine: &Engine, settings: &Settings, ending: &CancellationToken) -> Router {
+    let router = |access| {
+        let options = RestOptions { access };
+        if !settings.serves_api() {
+            return posthaste_rest::health_router(engine.clone(), options);
+        }
+        // The REST API's answers to unknown paths are everybody's.
+        posthaste_rest::router(engine.clone(), options).merge(posthaste_grpc::routes(engine, access, ending))
+    };
     match settings.admin_key {
-        Some(_) => router(engine.clone(), RestOptions { access: Access::Keyed }),
-        None => loopback::only_local_hosts(router(engine.clone(), RestOptions { access: Access::Open })),
+        Some(_) => router(Access::Keyed),
+        None => loopback::only_local_hosts(router(Access::Open)),
     }
 }
 
