@@ -308,6 +308,15 @@ impl Engine {
         Err(EngineError::Busy { detail, retry_after: Duration::from_secs(5) })
     }
 
+    /// Tenants that own anything, by name, after that one; of a tenant's key only its own.
+    pub async fn tenants(&self, caller: &Caller, after: Option<&Tenant>, limit: u32) -> Result<Vec<Tenant>> {
+        caller.require(Scope::Read)?;
+        match &caller.tenant {
+            None => Ok(self.0.store.tenants(after, limit).await?),
+            Some(own) => Ok(if after.is_none_or(|after| own > after) { vec![own.clone()] } else { Vec::new() }),
+        }
+    }
+
     /// Counts, and the nodes that live.
     pub async fn stats(&self, caller: &Caller, tenant: Option<&str>) -> Result<SystemStats> {
         caller.require(Scope::Read)?;

@@ -33,6 +33,7 @@ mod request_id;
 mod schedules;
 mod stats;
 mod subscriptions;
+mod tenants;
 mod topics;
 
 use std::sync::Arc;
@@ -116,5 +117,6 @@ fn resources() -> OpenApiRouter<App> {
         .merge(erasures::routes())
         .merge(keys::routes())
         .merge(stats::routes())
+        .merge(tenants::routes())
         .merge(health::routes())
 }

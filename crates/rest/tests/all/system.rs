@@ -28,6 +28,25 @@ async fn the_numbers_tell_of_what_is_owed_and_who_works() {
 }
 
 #[tokio::test]
+async fn tenants_are_those_that_own_anything() {
+    let stage = Stage::keyed().await;
+    for tenant in ["b", "a", "c"] {
+        stage.endpoint("https://example.com/hook", json!({"tenant": tenant, "topics": []})).await;
+    }
+    let names = |page: &serde_json::Value| {
+        page["data"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect::<Vec<_>>()
+    };
+    let first = stage.get("/v1/tenants?limit=2").await.expect(200);
+    assert_eq!((names(&first), &first["next_cursor"]), (vec![json!("a"), json!("b")], &json!("b")));
+    let second = stage.get("/v1/tenants?limit=2&cursor=b").await.expect(200);
+    assert_eq!((names(&second), &second["next_cursor"]), (vec![json!("c")], &json!(null)));
+    stage.get("/v1/tenants?limit=0").await.refused(400, "invalid_parameter", "limit");
+    let made = stage.post("/v1/keys", json!({"name": "b", "scopes": ["read"], "tenant": "b"})).await.expect(201);
+    let own = stage.send_as(made["key"].as_str().unwrap(), "GET", "/v1/tenants", None).await.expect(200);
+    assert_eq!(names(&own), [json!("b")], "another's names are nobody's business");
+}
+
+#[tokio::test]
 async fn the_description_and_its_page_come_from_the_server_itself() {
     let stage = Stage::open().await;
     let description = stage.get("/openapi.json").await.expect(200);

@@ -1,6 +1,6 @@
 //! What can be done without naming a resource first.
 
-use super::build::{TENANT, create, field, show};
+use super::build::{TENANT, column, create, field, list, show};
 use super::endpoints::REPLAY;
 use super::{Action, Call, Kind, Method, Shows};
 
@@ -70,6 +70,16 @@ pub const CALLS: &[Call] = &[
         id: "",
         examples: "Example:
   posthaste erase --tenant acme --before 2030-01-01T00:00:00Z",
+    },
+    Call {
+        path: "/v1/tenants",
+        action: Action {
+            name: "tenants",
+            ..list("List the tenants that own anything, by name", &[], &[column("NAME", "/name")])
+        },
+        id: "",
+        examples: "Example:
+  posthaste tenants",
     },
     Call {
         path: "/v1/stats",
