@@ -14,6 +14,12 @@ pub fn read<T: DeserializeOwned>(value: Value, at: &str) -> Result<T> {
     serde_path_to_error::deserialize(value).map_err(|error| EngineError::Invalid(vec![explain(&error, at)]))
 }
 
+/// Reads a document that is still text, into a type that may borrow from it.
+pub fn read_text<'de, T: serde::Deserialize<'de>>(text: &'de [u8]) -> Result<T> {
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    serde_path_to_error::deserialize(&mut reader).map_err(|error| EngineError::Invalid(vec![explain(&error, "")]))
+}
+
 /// Turns a deserialiser's complaint into one that names the member.
 pub fn explain<E: std::fmt::Display>(error: &serde_path_to_error::Error<E>, at: &str) -> FieldError {
     let mut pointer = at.to_owned();

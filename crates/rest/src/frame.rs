@@ -14,7 +14,8 @@ use crate::request_id::{self, X_REQUEST_ID};
 pub async fn surround(request: Request, next: Next) -> Response {
     let id = request_id::of(request.headers());
     let expects = request.headers().contains_key(EXPECT);
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    parts.headers.insert(X_REQUEST_ID, id.clone());
     let (body, remainder) = remainder::keep(body);
     let mut response = next.run(Request::from_parts(parts, body)).await;
     if response.status().is_client_error() || response.status().is_server_error() {

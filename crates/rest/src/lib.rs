@@ -96,6 +96,12 @@ pub fn health_router(engine: Engine, options: RestOptions) -> Router {
         .with_state(app)
 }
 
+/// Routes of another transport, with what surrounds every request here: an id, and refusals that a client still sending
+/// can read.
+pub fn framed(routes: Router) -> Router {
+    routes.layer(from_fn(frame::surround))
+}
+
 /// `/metrics` alone, for a listener of its own that needs no key.
 pub fn metrics_router(engine: Engine) -> Router {
     let app = App(Arc::new(Served { engine, options: RestOptions { access: Access::Open } }));

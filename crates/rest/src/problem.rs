@@ -146,18 +146,7 @@ impl IntoResponse for Problem {
 
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
-        let status = match &error {
-            EngineError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            EngineError::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-            EngineError::Forbidden(_) => StatusCode::FORBIDDEN,
-            EngineError::NotFound(_) => StatusCode::NOT_FOUND,
-            EngineError::Conflict { .. } => StatusCode::CONFLICT,
-            EngineError::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
-            EngineError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            EngineError::Busy { .. } | EngineError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            EngineError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        let mut problem = Self::new(status, error.code(), error.to_string());
+        let mut problem = Self::new(error.status(), error.code(), error.to_string());
         problem.0.retry_after = match &error {
             EngineError::Busy { retry_after, .. } => Some(*retry_after),
             EngineError::Unavailable => Some(Duration::from_secs(1)),

@@ -83,6 +83,8 @@ pub enum Command {
     Healthcheck(healthcheck::Healthcheck),
     /// Print the OpenAPI document of the REST API
     Openapi,
+    /// Print the schema of the GraphQL API
+    GraphqlSchema,
     /// Print the .proto files of the gRPC API
     Proto(proto::Proto),
     /// Print a completion script for a shell

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod completions;
 pub mod demo;
 pub mod doctor;
+pub mod graphql_schema;
 pub mod healthcheck;
 pub mod listen;
 pub mod migrate;

@@ -86,6 +86,7 @@ async fn dispatch(matches: &ArgMatches) -> Result<()> {
         Command::Listen(options) => commands::listen::run(options, globals.output).await,
         Command::Healthcheck(options) => commands::healthcheck::run(&options, &client()?).await,
         Command::Openapi => commands::openapi::run(),
+        Command::GraphqlSchema => commands::graphql_schema::run(),
         Command::Proto(options) => commands::proto::run(&options),
         Command::Completions(options) => commands::completions::run(&options),
     }

@@ -123,7 +123,7 @@ async fn serve(hyper: auto::Builder<TokioExecutor>, draining: CancellationToken,
             answer(router.clone(), request)
         })
     };
-    let mut connection = std::pin::pin!(hyper.serve_connection(TokioIo::new(stream), service));
+    let mut connection = std::pin::pin!(hyper.serve_connection_with_upgrades(TokioIo::new(stream), service));
     // While it is unclear which version of HTTP the peer speaks, hyper's own timeout is not running yet.
     let mut first_head = std::pin::pin!(tokio::time::sleep(HEAD_TIMEOUT));
     let (mut waits_for_head, mut drains) = (true, false);
