@@ -29,6 +29,12 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 const HEAD_BYTES: usize = 64 * 1024;
 /// The most requests at once on one HTTP/2 connection.
 const STREAMS: u32 = 256;
+/// What a peer may send ahead of being read, on one HTTP/2 stream and on all of a connection's. h2 also counts what small
+/// frames cost beside their bytes, up to half the connection's window, and beyond that ends the connection. A publisher
+/// that streams small messages faster than they are committed must meet the stream's window before: even 16-byte frames
+/// that fill it cost less than that half.
+const STREAM_WINDOW: u32 = 128 * 1024;
+const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 
 /// The connections of one server, over all its listeners.
 pub struct Connections {
@@ -51,6 +57,8 @@ impl Connections {
             .http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
             .keep_alive_interval(HEAD_TIMEOUT)
             .keep_alive_timeout(HEAD_TIMEOUT);
