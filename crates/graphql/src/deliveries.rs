@@ -90,11 +90,11 @@ impl Delivery {
         context: &Context<'_>,
         limit: Option<u32>,
         cursor: Option<String>,
-    ) -> Result<Paged<Attempt>> {
+    ) -> Result<Option<Paged<Attempt>>> {
         let visit = visit::of(context);
         let place = Place::read("attempts", &self.id, limit, NESTED, cursor.as_deref())?;
         let _room = visit.read().await?;
-        Ok(place.show(visit.engine().attempts(&visit.caller, &self.id, place.page).await?))
+        Ok(Some(place.show(visit.engine().attempts(&visit.caller, &self.id, place.page).await?)))
     }
 }
 
@@ -119,7 +119,7 @@ impl DeliveryQueries {
         until: Option<DateTime>,
         limit: Option<u32>,
         cursor: Option<String>,
-    ) -> Result<Paged<Delivery>> {
+    ) -> Result<Option<Paged<Delivery>>> {
         let visit = visit::of(context);
         let filter = DeliveryFilter {
             tenant: visit.caller.tenant_filter(tenant.as_deref())?,
@@ -131,19 +131,19 @@ impl DeliveryQueries {
             until: until.map(Timestamp::from),
         };
         let place = Place::read("deliveries", &filter, limit, TOP, cursor.as_deref())?;
-        Ok(place.show(visit.engine().deliveries(&visit.caller, filter, place.page).await?))
+        Ok(Some(place.show(visit.engine().deliveries(&visit.caller, filter, place.page).await?)))
     }
 
     /// One delivery.
-    async fn delivery(&self, context: &Context<'_>, id: ID) -> Result<Delivery> {
+    async fn delivery(&self, context: &Context<'_>, id: ID) -> Result<Option<Delivery>> {
         let visit = visit::of(context);
-        Ok(visit.engine().delivery(&visit.caller, &id).await?.into())
+        Ok(Some(visit.engine().delivery(&visit.caller, &id).await?.into()))
     }
 
     /// One attempt.
-    async fn attempt(&self, context: &Context<'_>, id: ID) -> Result<Attempt> {
+    async fn attempt(&self, context: &Context<'_>, id: ID) -> Result<Option<Attempt>> {
         let visit = visit::of(context);
-        Ok(visit.engine().attempt(&visit.caller, &id).await?.into())
+        Ok(Some(visit.engine().attempt(&visit.caller, &id).await?.into()))
     }
 }
 
@@ -154,14 +154,14 @@ pub struct DeliveryMutations;
 #[Object]
 impl DeliveryMutations {
     /// Begins a fresh schedule now, also of a succeeded delivery; `webhook-id` stays the same.
-    async fn retry_delivery(&self, context: &Context<'_>, id: ID) -> Result<Delivery> {
+    async fn retry_delivery(&self, context: &Context<'_>, id: ID) -> Result<Option<Delivery>> {
         let visit = visit::of(context);
-        Ok(visit.engine().retry_delivery(&visit.caller, &id).await?.into())
+        Ok(Some(visit.engine().retry_delivery(&visit.caller, &id).await?.into()))
     }
 
     /// Ends a pending delivery.
-    async fn cancel_delivery(&self, context: &Context<'_>, id: ID) -> Result<Delivery> {
+    async fn cancel_delivery(&self, context: &Context<'_>, id: ID) -> Result<Option<Delivery>> {
         let visit = visit::of(context);
-        Ok(visit.engine().cancel_delivery(&visit.caller, &id).await?.into())
+        Ok(Some(visit.engine().cancel_delivery(&visit.caller, &id).await?.into()))
     }
 }

@@ -82,10 +82,10 @@ pub struct EndpointMutations;
 #[Object]
 impl EndpointMutations {
     /// Registers an endpoint; the secret is in this answer, later in `endpointSecrets`.
-    async fn create_endpoint(&self, context: &Context<'_>, input: EndpointInput) -> Result<CreatedEndpoint> {
+    async fn create_endpoint(&self, context: &Context<'_>, input: EndpointInput) -> Result<Option<CreatedEndpoint>> {
         let visit = visit::of(context);
         let (endpoint, secrets) = visit.engine().create_endpoint(&visit.caller, document::of(&input)?).await?;
-        Ok(CreatedEndpoint { endpoint: endpoint.into(), secret: secrets.current.expose_text() })
+        Ok(Some(CreatedEndpoint { endpoint: endpoint.into(), secret: secrets.current.expose_text() }))
     }
 
     /// Changes an endpoint; with `ifRevision` only if that is its revision.
@@ -96,10 +96,10 @@ impl EndpointMutations {
         tenant: Option<String>,
         change: EndpointSettings,
         if_revision: Option<u32>,
-    ) -> Result<Endpoint> {
+    ) -> Result<Option<Endpoint>> {
         let visit = visit::of(context);
         let (tenant, change) = (tenant.as_deref(), document::of(&change)?);
-        Ok(visit.engine().update_endpoint(&visit.caller, tenant, &id, change, if_revision).await?.into())
+        Ok(Some(visit.engine().update_endpoint(&visit.caller, tenant, &id, change, if_revision).await?.into()))
     }
 
     /// Removes an endpoint; what waits for it ends as cancelled.
@@ -109,28 +109,28 @@ impl EndpointMutations {
         id: ID,
         tenant: Option<String>,
         if_revision: Option<u32>,
-    ) -> Result<bool> {
+    ) -> Result<Option<bool>> {
         let visit = visit::of(context);
         visit.engine().delete_endpoint(&visit.caller, tenant.as_deref(), &id, if_revision).await?;
-        Ok(true)
+        Ok(Some(true))
     }
 
     /// Holds an endpoint's deliveries; it goes on to take them.
-    async fn pause_endpoint(&self, context: &Context<'_>, id: ID, tenant: Option<String>) -> Result<Endpoint> {
+    async fn pause_endpoint(&self, context: &Context<'_>, id: ID, tenant: Option<String>) -> Result<Option<Endpoint>> {
         let visit = visit::of(context);
-        Ok(visit.engine().pause_endpoint(&visit.caller, tenant.as_deref(), &id).await?.into())
+        Ok(Some(visit.engine().pause_endpoint(&visit.caller, tenant.as_deref(), &id).await?.into()))
     }
 
     /// Sends what an endpoint held.
-    async fn resume_endpoint(&self, context: &Context<'_>, id: ID, tenant: Option<String>) -> Result<Endpoint> {
+    async fn resume_endpoint(&self, context: &Context<'_>, id: ID, tenant: Option<String>) -> Result<Option<Endpoint>> {
         let visit = visit::of(context);
-        Ok(visit.engine().resume_endpoint(&visit.caller, tenant.as_deref(), &id).await?.into())
+        Ok(Some(visit.engine().resume_endpoint(&visit.caller, tenant.as_deref(), &id).await?.into()))
     }
 
     /// Sends a message of its own to an endpoint and answers with the first attempt.
-    async fn test_endpoint(&self, context: &Context<'_>, id: ID, tenant: Option<String>) -> Result<Attempt> {
+    async fn test_endpoint(&self, context: &Context<'_>, id: ID, tenant: Option<String>) -> Result<Option<Attempt>> {
         let visit = visit::of(context);
-        Ok(visit.engine().test_endpoint(&visit.caller, tenant.as_deref(), &id).await?.into())
+        Ok(Some(visit.engine().test_endpoint(&visit.caller, tenant.as_deref(), &id).await?.into()))
     }
 
     /// Replaces an endpoint's secret; the former one signs beside it until the overlap ends.
@@ -140,33 +140,38 @@ impl EndpointMutations {
         id: ID,
         tenant: Option<String>,
         input: Option<RotationInput>,
-    ) -> Result<Secrets> {
+    ) -> Result<Option<Secrets>> {
         let visit = visit::of(context);
         let rotation = document::of(&input.unwrap_or_default())?;
-        Ok(visit.engine().rotate_secret(&visit.caller, tenant.as_deref(), &id, rotation).await?.into())
+        Ok(Some(visit.engine().rotate_secret(&visit.caller, tenant.as_deref(), &id, rotation).await?.into()))
     }
 
     /// Sends a new challenge to an endpoint that is not verified yet.
-    async fn challenge_endpoint(&self, context: &Context<'_>, id: ID, tenant: Option<String>) -> Result<Endpoint> {
+    async fn challenge_endpoint(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        tenant: Option<String>,
+    ) -> Result<Option<Endpoint>> {
         let visit = visit::of(context);
-        Ok(visit.engine().challenge_endpoint(&visit.caller, tenant.as_deref(), &id).await?.into())
+        Ok(Some(visit.engine().challenge_endpoint(&visit.caller, tenant.as_deref(), &id).await?.into()))
     }
 
     /// Brings back the token of a challenge: the endpoint gets messages from now on.
-    async fn verify_endpoint(&self, context: &Context<'_>, id: ID, token: String) -> Result<Endpoint> {
-        Ok(visit::of(context).engine().verify_endpoint(&id, &token, None).await?.into())
+    async fn verify_endpoint(&self, context: &Context<'_>, id: ID, token: String) -> Result<Option<Endpoint>> {
+        Ok(Some(visit::of(context).engine().verify_endpoint(&id, &token, None).await?.into()))
     }
 
     /// Subscribes a URL to a topic: one endpoint per tenant and URL, twice is once.
-    async fn subscribe(&self, context: &Context<'_>, input: SubscribeInput) -> Result<Subscribed> {
+    async fn subscribe(&self, context: &Context<'_>, input: SubscribeInput) -> Result<Option<Subscribed>> {
         let visit = visit::of(context);
         let done = visit.engine().subscribe(&visit.caller, document::of(&input)?).await?;
-        Ok(Subscribed { endpoint: done.endpoint.into(), created: done.created })
+        Ok(Some(Subscribed { endpoint: done.endpoint.into(), created: done.created }))
     }
 
     /// Takes a URL off a topic, or away; says whether there was anything to take off.
-    async fn unsubscribe(&self, context: &Context<'_>, input: UnsubscribeInput) -> Result<bool> {
+    async fn unsubscribe(&self, context: &Context<'_>, input: UnsubscribeInput) -> Result<Option<bool>> {
         let visit = visit::of(context);
-        Ok(visit.engine().unsubscribe(&visit.caller, document::of(&input)?).await?)
+        Ok(Some(visit.engine().unsubscribe(&visit.caller, document::of(&input)?).await?))
     }
 }

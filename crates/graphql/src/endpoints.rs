@@ -127,7 +127,7 @@ impl Endpoint {
         status: Option<DeliveryStatus>,
         limit: Option<u32>,
         cursor: Option<String>,
-    ) -> Result<Paged<Delivery>> {
+    ) -> Result<Option<Paged<Delivery>>> {
         let visit = visit::of(context);
         let filter = DeliveryFilter {
             tenant: visit.caller.tenant.clone(),
@@ -137,18 +137,18 @@ impl Endpoint {
         };
         let place = Place::read("deliveries", &filter, limit, NESTED, cursor.as_deref())?;
         let _room = visit.read().await?;
-        Ok(place.show(visit.engine().deliveries(&visit.caller, filter, place.page).await?))
+        Ok(Some(place.show(visit.engine().deliveries(&visit.caller, filter, place.page).await?)))
     }
 
     /// How it has been doing in the last `windowSeconds` (a day by default).
     #[graphql(complexity = "10 + child_complexity")]
-    async fn stats(&self, context: &Context<'_>, window_seconds: Option<f64>) -> Result<EndpointStats> {
+    async fn stats(&self, context: &Context<'_>, window_seconds: Option<f64>) -> Result<Option<EndpointStats>> {
         let visit = visit::of(context);
         let wrong =
             |error: posthaste_core::time::InvalidSpan| EngineError::invalid("/windowSeconds", error.to_string());
         let window = window_seconds.map(Span::from_seconds).transpose().map_err(wrong)?.map_or(DAY, Span::duration);
         let _room = visit.read().await?;
-        Ok(visit.engine().endpoint_stats(&visit.caller, None, &self.id, window).await?.into())
+        Ok(Some(visit.engine().endpoint_stats(&visit.caller, None, &self.id, window).await?.into()))
     }
 }
 
@@ -252,24 +252,24 @@ impl EndpointQueries {
         #[graphql(default)] adhoc: bool,
         limit: Option<u32>,
         cursor: Option<String>,
-    ) -> Result<Paged<Endpoint>> {
+    ) -> Result<Option<Paged<Endpoint>>> {
         let visit = visit::of(context);
         let topic = read::<TopicName>("topic", topic.as_deref())?;
         let tenant = visit.caller.tenant_filter(tenant.as_deref())?;
         let filter = EndpointFilter { tenant, topic, state: state.map(Into::into), adhoc };
         let place = Place::read("endpoints", &filter, limit, TOP, cursor.as_deref())?;
-        Ok(place.show(visit.engine().endpoints(&visit.caller, filter, place.page).await?))
+        Ok(Some(place.show(visit.engine().endpoints(&visit.caller, filter, place.page).await?)))
     }
 
     /// One endpoint, by id or `uid:…` (of the tenant named, else the key's).
-    async fn endpoint(&self, context: &Context<'_>, id: ID, tenant: Option<String>) -> Result<Endpoint> {
+    async fn endpoint(&self, context: &Context<'_>, id: ID, tenant: Option<String>) -> Result<Option<Endpoint>> {
         let visit = visit::of(context);
-        Ok(visit.engine().endpoint(&visit.caller, tenant.as_deref(), &id).await?.into())
+        Ok(Some(visit.engine().endpoint(&visit.caller, tenant.as_deref(), &id).await?.into()))
     }
 
     /// What an endpoint's requests are signed with.
-    async fn endpoint_secrets(&self, context: &Context<'_>, id: ID, tenant: Option<String>) -> Result<Secrets> {
+    async fn endpoint_secrets(&self, context: &Context<'_>, id: ID, tenant: Option<String>) -> Result<Option<Secrets>> {
         let visit = visit::of(context);
-        Ok(visit.engine().secrets(&visit.caller, tenant.as_deref(), &id).await?.into())
+        Ok(Some(visit.engine().secrets(&visit.caller, tenant.as_deref(), &id).await?.into()))
     }
 }

@@ -1,6 +1,7 @@
 //! Errors as GraphQL shows them: a sentence, and in `extensions` what REST has in its problem documents.
 
-use async_graphql::{ErrorExtensionValues, Response, ServerError, Value, value};
+use async_graphql::indexmap::IndexMap;
+use async_graphql::{ErrorExtensionValues, Name, PathSegment, Response, ServerError, Value, value};
 use http::StatusCode;
 use posthaste_engine::{EngineError, FieldError};
 
@@ -13,8 +14,32 @@ const FREE: [&str; 6] = ["headers", "metadata", "payload", "filter", "schema", "
 pub fn complete(mut response: Response, request_id: Option<&str>) -> Response {
     for error in &mut response.errors {
         complete_one(error, request_id);
+        put_null(&mut response.data, &error.path);
     }
     response
+}
+
+/// Puts a null where a field failed; the library leaves the field out, and whoever asked for it looks for it.
+fn put_null(data: &mut Value, path: &[PathSegment]) {
+    match path {
+        [] => {}
+        [PathSegment::Index(index), rest @ ..] => {
+            if let Value::List(items) = data
+                && let Some(item) = items.get_mut(*index)
+            {
+                put_null(item, rest);
+            }
+        }
+        [PathSegment::Field(name), rest @ ..] => {
+            // An object all of whose fields failed is a null itself.
+            if *data == Value::Null {
+                *data = Value::Object(IndexMap::new());
+            }
+            if let Value::Object(fields) = data {
+                put_null(fields.entry(Name::new(name)).or_insert(Value::Null), rest);
+            }
+        }
+    }
 }
 
 fn complete_one(error: &mut ServerError, request_id: Option<&str>) {

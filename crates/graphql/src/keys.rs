@@ -71,11 +71,11 @@ impl KeyQueries {
         tenant: Option<String>,
         limit: Option<u32>,
         cursor: Option<String>,
-    ) -> Result<Paged<Key>> {
+    ) -> Result<Option<Paged<Key>>> {
         let visit = visit::of(context);
         let filters = visit.caller.tenant_filter(tenant.as_deref())?;
         let place = Place::read("keys", &filters, limit, TOP, cursor.as_deref())?;
-        Ok(place.show(visit.engine().keys(&visit.caller, tenant.as_deref(), place.page).await?))
+        Ok(Some(place.show(visit.engine().keys(&visit.caller, tenant.as_deref(), place.page).await?)))
     }
 }
 
@@ -86,16 +86,16 @@ pub struct KeyMutations;
 #[Object]
 impl KeyMutations {
     /// Creates a key; its text is in this answer alone.
-    async fn create_key(&self, context: &Context<'_>, input: KeyInput) -> Result<CreatedKey> {
+    async fn create_key(&self, context: &Context<'_>, input: KeyInput) -> Result<Option<CreatedKey>> {
         let visit = visit::of(context);
         let (key, text) = visit.engine().create_key(&visit.caller, document::of(&input)?).await?;
-        Ok(CreatedKey { key: key.into(), text: text.to_string() })
+        Ok(Some(CreatedKey { key: key.into(), text: text.to_string() }))
     }
 
     /// Ends a key: no node accepts it any more.
-    async fn delete_key(&self, context: &Context<'_>, id: ID) -> Result<bool> {
+    async fn delete_key(&self, context: &Context<'_>, id: ID) -> Result<Option<bool>> {
         let visit = visit::of(context);
         visit.engine().delete_key(&visit.caller, &id).await?;
-        Ok(true)
+        Ok(Some(true))
     }
 }

@@ -106,7 +106,7 @@ impl Message {
         status: Option<DeliveryStatus>,
         limit: Option<u32>,
         cursor: Option<String>,
-    ) -> Result<Paged<Delivery>> {
+    ) -> Result<Option<Paged<Delivery>>> {
         let visit = visit::of(context);
         let filter = DeliveryFilter {
             tenant: visit.caller.tenant.clone(),
@@ -116,16 +116,16 @@ impl Message {
         };
         let place = Place::read("deliveries", &filter, limit, NESTED, cursor.as_deref())?;
         let _room = visit.read().await?;
-        Ok(place.show(visit.engine().deliveries(&visit.caller, filter, place.page).await?))
+        Ok(Some(place.show(visit.engine().deliveries(&visit.caller, filter, place.page).await?)))
     }
 
     /// For each endpoint of its tenant why it matched or not, and what happens next; at most 1000.
     #[graphql(complexity = "100 + 10 * child_complexity")]
-    async fn explanation(&self, context: &Context<'_>) -> Result<Vec<ExplainedEndpoint>> {
+    async fn explanation(&self, context: &Context<'_>) -> Result<Option<Vec<ExplainedEndpoint>>> {
         let visit = visit::of(context);
         let _room = visit.read().await?;
         let explained = visit.engine().explain(&visit.caller, None, &self.id).await?;
-        Ok(explained.into_iter().map(ExplainedEndpoint::from).collect())
+        Ok(Some(explained.into_iter().map(ExplainedEndpoint::from).collect()))
     }
 }
 
@@ -172,7 +172,7 @@ impl MessageQueries {
         until: Option<DateTime>,
         limit: Option<u32>,
         cursor: Option<String>,
-    ) -> Result<Paged<Message>> {
+    ) -> Result<Option<Paged<Message>>> {
         let visit = visit::of(context);
         let filter = MessageFilter {
             tenant: visit.caller.tenant_filter(tenant.as_deref())?,
@@ -188,13 +188,13 @@ impl MessageQueries {
             None => visit.engine().messages(&visit.caller, filter, place.page).await?,
             Some(uid) => visit.engine().messages_with_uid(&visit.caller, filter, uid).await?,
         };
-        Ok(place.show(slice))
+        Ok(Some(place.show(slice)))
     }
 
     /// One message, by id or `uid:…`.
-    async fn message(&self, context: &Context<'_>, id: ID, tenant: Option<String>) -> Result<Message> {
+    async fn message(&self, context: &Context<'_>, id: ID, tenant: Option<String>) -> Result<Option<Message>> {
         let visit = visit::of(context);
-        Ok(visit.engine().message(&visit.caller, tenant.as_deref(), &id).await?.into())
+        Ok(Some(visit.engine().message(&visit.caller, tenant.as_deref(), &id).await?.into()))
     }
 }
 

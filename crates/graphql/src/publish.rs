@@ -133,16 +133,20 @@ pub struct PublishMutations;
 impl PublishMutations {
     /// Publishes a message. The answer comes after the commit.
     #[graphql(complexity = "10 + child_complexity")]
-    async fn publish(&self, context: &Context<'_>, input: MessageInput) -> Result<Receipt> {
+    async fn publish(&self, context: &Context<'_>, input: MessageInput) -> Result<Option<Receipt>> {
         let visit = visit::of(context);
         let text = Bytes::from(document::text_of(&input)?);
         let (draft, envelope) = draft(&text)?;
-        Ok(visit.engine().publish(&visit.caller, draft, envelope).await?.into())
+        Ok(Some(visit.engine().publish(&visit.caller, draft, envelope).await?.into()))
     }
 
     /// Publishes 1 to 500 messages, each accepted or refused for itself; answers in the order given.
     #[graphql(complexity = "500 + child_complexity")]
-    async fn publish_batch(&self, context: &Context<'_>, messages: Vec<MessageInput>) -> Result<Vec<BatchItem>> {
+    async fn publish_batch(
+        &self,
+        context: &Context<'_>,
+        messages: Vec<MessageInput>,
+    ) -> Result<Option<Vec<BatchItem>>> {
         let visit = visit::of(context);
         let texts: Vec<Bytes> =
             messages.iter().map(|input| document::text_of(input).map(Bytes::from)).collect::<Result<_, _>>()?;
@@ -151,12 +155,12 @@ impl PublishMutations {
             Ok(accepted) => BatchItem { receipt: Some(Receipt::from(accepted)), error: None },
             Err(refused) => BatchItem { receipt: None, error: Some(Problem::from(refused)) },
         };
-        Ok(outcomes.into_iter().map(item).collect())
+        Ok(Some(outcomes.into_iter().map(item).collect()))
     }
 
     /// Ends what is still pending of a message; says how many deliveries those were.
-    async fn cancel_message(&self, context: &Context<'_>, id: ID, tenant: Option<String>) -> Result<usize> {
+    async fn cancel_message(&self, context: &Context<'_>, id: ID, tenant: Option<String>) -> Result<Option<usize>> {
         let visit = visit::of(context);
-        Ok(visit.engine().cancel_message(&visit.caller, tenant.as_deref(), &id).await?)
+        Ok(Some(visit.engine().cancel_message(&visit.caller, tenant.as_deref(), &id).await?))
     }
 }

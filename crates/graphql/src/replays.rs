@@ -112,7 +112,7 @@ impl ReplayQueries {
         state: Option<JobState>,
         limit: Option<u32>,
         cursor: Option<String>,
-    ) -> Result<Paged<Replay>> {
+    ) -> Result<Option<Paged<Replay>>> {
         let visit = visit::of(context);
         let filter = JobFilter {
             kind: None,
@@ -121,13 +121,13 @@ impl ReplayQueries {
             state: state.map(Into::into),
         };
         let place = Place::read("replays", &filter, limit, TOP, cursor.as_deref())?;
-        Ok(place.show(visit.engine().replays(&visit.caller, filter, place.page).await?))
+        Ok(Some(place.show(visit.engine().replays(&visit.caller, filter, place.page).await?)))
     }
 
     /// One replay.
-    async fn replay(&self, context: &Context<'_>, id: ID) -> Result<Replay> {
+    async fn replay(&self, context: &Context<'_>, id: ID) -> Result<Option<Replay>> {
         let visit = visit::of(context);
-        Ok(visit.engine().replay(&visit.caller, &id).await?.into())
+        Ok(Some(visit.engine().replay(&visit.caller, &id).await?.into()))
     }
 }
 
@@ -144,15 +144,15 @@ impl ReplayMutations {
         id: ID,
         tenant: Option<String>,
         input: Option<ReplayInput>,
-    ) -> Result<Replay> {
+    ) -> Result<Option<Replay>> {
         let visit = visit::of(context);
         let body = document::of(&input.unwrap_or_default())?;
-        Ok(visit.engine().start_replay(&visit.caller, tenant.as_deref(), &id, body).await?.into())
+        Ok(Some(visit.engine().start_replay(&visit.caller, tenant.as_deref(), &id, body).await?.into()))
     }
 
     /// Stops a replay; what it has put into the queue stays there.
-    async fn cancel_replay(&self, context: &Context<'_>, id: ID) -> Result<Replay> {
+    async fn cancel_replay(&self, context: &Context<'_>, id: ID) -> Result<Option<Replay>> {
         let visit = visit::of(context);
-        Ok(visit.engine().cancel_replay(&visit.caller, &id).await?.into())
+        Ok(Some(visit.engine().cancel_replay(&visit.caller, &id).await?.into()))
     }
 }

@@ -137,17 +137,17 @@ impl ScheduleQueries {
         tenant: Option<String>,
         limit: Option<u32>,
         cursor: Option<String>,
-    ) -> Result<Paged<Schedule>> {
+    ) -> Result<Option<Paged<Schedule>>> {
         let visit = visit::of(context);
         let filter = ScheduleFilter { tenant: visit.caller.tenant_filter(tenant.as_deref())? };
         let place = Place::read("schedules", &filter, limit, TOP, cursor.as_deref())?;
-        Ok(place.show(visit.engine().schedules(&visit.caller, filter, place.page).await?))
+        Ok(Some(place.show(visit.engine().schedules(&visit.caller, filter, place.page).await?)))
     }
 
     /// One schedule, by id or `uid:…`.
-    async fn schedule(&self, context: &Context<'_>, id: ID, tenant: Option<String>) -> Result<Schedule> {
+    async fn schedule(&self, context: &Context<'_>, id: ID, tenant: Option<String>) -> Result<Option<Schedule>> {
         let visit = visit::of(context);
-        Ok(visit.engine().schedule(&visit.caller, tenant.as_deref(), &id).await?.into())
+        Ok(Some(visit.engine().schedule(&visit.caller, tenant.as_deref(), &id).await?.into()))
     }
 }
 
@@ -158,9 +158,9 @@ pub struct ScheduleMutations;
 #[Object]
 impl ScheduleMutations {
     /// Creates a schedule.
-    async fn create_schedule(&self, context: &Context<'_>, input: ScheduleInput) -> Result<Schedule> {
+    async fn create_schedule(&self, context: &Context<'_>, input: ScheduleInput) -> Result<Option<Schedule>> {
         let visit = visit::of(context);
-        Ok(visit.engine().create_schedule(&visit.caller, document::of(&input)?).await?.into())
+        Ok(Some(visit.engine().create_schedule(&visit.caller, document::of(&input)?).await?.into()))
     }
 
     /// Changes a schedule; with `ifRevision` only if that is its revision.
@@ -171,10 +171,10 @@ impl ScheduleMutations {
         tenant: Option<String>,
         change: ScheduleSettings,
         if_revision: Option<u32>,
-    ) -> Result<Schedule> {
+    ) -> Result<Option<Schedule>> {
         let visit = visit::of(context);
         let (tenant, change) = (tenant.as_deref(), document::of(&change)?);
-        Ok(visit.engine().update_schedule(&visit.caller, tenant, &id, change, if_revision).await?.into())
+        Ok(Some(visit.engine().update_schedule(&visit.caller, tenant, &id, change, if_revision).await?.into()))
     }
 
     /// Removes a schedule; what it published stays.
@@ -184,16 +184,16 @@ impl ScheduleMutations {
         id: ID,
         tenant: Option<String>,
         if_revision: Option<u32>,
-    ) -> Result<bool> {
+    ) -> Result<Option<bool>> {
         let visit = visit::of(context);
         visit.engine().delete_schedule(&visit.caller, tenant.as_deref(), &id, if_revision).await?;
-        Ok(true)
+        Ok(Some(true))
     }
 
     /// Publishes a schedule's message now, beside its due times.
     #[graphql(complexity = "10 + child_complexity")]
-    async fn fire_schedule(&self, context: &Context<'_>, id: ID, tenant: Option<String>) -> Result<Receipt> {
+    async fn fire_schedule(&self, context: &Context<'_>, id: ID, tenant: Option<String>) -> Result<Option<Receipt>> {
         let visit = visit::of(context);
-        Ok(visit.engine().fire_schedule(&visit.caller, tenant.as_deref(), &id).await?.into())
+        Ok(Some(visit.engine().fire_schedule(&visit.caller, tenant.as_deref(), &id).await?.into()))
     }
 }

@@ -147,19 +147,24 @@ pub struct SystemQueries;
 impl SystemQueries {
     /// Counts, backlog and nodes; one tenant's or all.
     #[graphql(complexity = "10 + child_complexity")]
-    async fn stats(&self, context: &Context<'_>, tenant: Option<String>) -> Result<Stats> {
+    async fn stats(&self, context: &Context<'_>, tenant: Option<String>) -> Result<Option<Stats>> {
         let visit = visit::of(context);
-        Ok(visit.engine().stats(&visit.caller, tenant.as_deref()).await?.into())
+        Ok(Some(visit.engine().stats(&visit.caller, tenant.as_deref()).await?.into()))
     }
 
     /// Tenants that own anything, by name; the next page begins after the last name of this one.
     #[graphql(complexity = "page::cost(limit, TOP, 1)")]
-    async fn tenants(&self, context: &Context<'_>, after: Option<String>, limit: Option<u32>) -> Result<Vec<String>> {
+    async fn tenants(
+        &self,
+        context: &Context<'_>,
+        after: Option<String>,
+        limit: Option<u32>,
+    ) -> Result<Option<Vec<String>>> {
         let visit = visit::of(context);
         let limit = page::limit(limit, TOP)?;
         let after = read::<Tenant>("after", after.as_deref())?;
         let tenants = visit.engine().tenants(&visit.caller, after.as_ref(), limit).await?;
-        Ok(tenants.into_iter().map(String::from).collect())
+        Ok(Some(tenants.into_iter().map(String::from).collect()))
     }
 }
 
@@ -170,8 +175,8 @@ pub struct SystemMutations;
 #[Object]
 impl SystemMutations {
     /// Erases messages or deliveries: no read shows any more what goes; it is removed step by step.
-    async fn erase(&self, context: &Context<'_>, input: ErasureInput) -> Result<Erasure> {
+    async fn erase(&self, context: &Context<'_>, input: ErasureInput) -> Result<Option<Erasure>> {
         let visit = visit::of(context);
-        Ok(visit.engine().start_erasure(&visit.caller, document::of(&input)?).await?.into())
+        Ok(Some(visit.engine().start_erasure(&visit.caller, document::of(&input)?).await?.into()))
     }
 }

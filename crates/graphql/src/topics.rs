@@ -83,18 +83,18 @@ impl TopicQueries {
         tenant: Option<String>,
         limit: Option<u32>,
         cursor: Option<String>,
-    ) -> Result<Paged<Topic>> {
+    ) -> Result<Option<Paged<Topic>>> {
         let visit = visit::of(context);
         let filters = visit.caller.tenant_filter(tenant.as_deref())?;
         let place = Place::read("topics", &filters, limit, TOP, cursor.as_deref())?;
         let slice = visit.engine().topics(&visit.caller, tenant.as_deref(), place.page).await?;
-        Ok(place.show(slice))
+        Ok(Some(place.show(slice)))
     }
 
     /// One topic: the tenant's own, else the common one of that name.
-    async fn topic(&self, context: &Context<'_>, name: String, tenant: Option<String>) -> Result<Topic> {
+    async fn topic(&self, context: &Context<'_>, name: String, tenant: Option<String>) -> Result<Option<Topic>> {
         let visit = visit::of(context);
-        Ok(visit.engine().topic(&visit.caller, tenant.as_deref(), &name).await?.into())
+        Ok(Some(visit.engine().topic(&visit.caller, tenant.as_deref(), &name).await?.into()))
     }
 }
 
@@ -105,9 +105,9 @@ pub struct TopicMutations;
 #[Object]
 impl TopicMutations {
     /// Creates a topic.
-    async fn create_topic(&self, context: &Context<'_>, input: TopicInput) -> Result<Topic> {
+    async fn create_topic(&self, context: &Context<'_>, input: TopicInput) -> Result<Option<Topic>> {
         let visit = visit::of(context);
-        Ok(visit.engine().create_topic(&visit.caller, document::of(&input)?).await?.into())
+        Ok(Some(visit.engine().create_topic(&visit.caller, document::of(&input)?).await?.into()))
     }
 
     /// Changes a topic; with `ifRevision` only if that is its revision.
@@ -118,10 +118,10 @@ impl TopicMutations {
         tenant: Option<String>,
         change: TopicChange,
         if_revision: Option<u32>,
-    ) -> Result<Topic> {
+    ) -> Result<Option<Topic>> {
         let visit = visit::of(context);
         let (tenant, change) = (tenant.as_deref(), document::of(&change)?);
-        Ok(visit.engine().update_topic(&visit.caller, tenant, &name, change, if_revision).await?.into())
+        Ok(Some(visit.engine().update_topic(&visit.caller, tenant, &name, change, if_revision).await?.into()))
     }
 
     /// Removes a topic; with `force` although endpoints name it.
@@ -132,10 +132,10 @@ impl TopicMutations {
         tenant: Option<String>,
         #[graphql(default)] force: bool,
         if_revision: Option<u32>,
-    ) -> Result<bool> {
+    ) -> Result<Option<bool>> {
         let visit = visit::of(context);
         let force = if force { Force::Yes } else { Force::No };
         visit.engine().delete_topic(&visit.caller, tenant.as_deref(), &name, force, if_revision).await?;
-        Ok(true)
+        Ok(Some(true))
     }
 }

@@ -35,6 +35,12 @@ async fn a_key_does_what_its_scopes_allow_for_its_tenant_alone() {
     let both = ask("query($id: ID!) { topic(name: \"a\") { name } message(id: $id) { id } }").await;
     assert_eq!(both.status, 200, "what an operation asks for together may fail in part");
     both.refused("not_found");
+    assert_eq!(both.json()["data"], json!({"topic": {"name": "a"}, "message": null}));
+    let nested = "{ messages { data { id deliveries(limit: 0) { nextCursor } } } }";
+    let nested = ask(nested).await.json();
+    let (data, path) = (&nested["data"]["messages"]["data"][0], &nested["errors"][0]["path"]);
+    assert_eq!(path, &json!(["messages", "data", 0, "deliveries"]));
+    assert!(data["id"].is_string() && data.get("deliveries") == Some(&json!(null)), "{nested}");
 }
 
 #[tokio::test]
