@@ -12,9 +12,9 @@
 //!   clock goes back, a job at fixed times is due the first time only. A job with `*` (or `*/n`) for seconds, minutes or
 //!   hours follows the clock instead: what the clock does not show is not due, what it shows twice is due twice.
 //!
-//! The libraries were tried first. `cron`, `jiff-cron` and `cronexpr` skip fixed times in a gap and repeat them where the
-//! clock goes back; `croner` 4 holds the rule only for a single time, so that `30 2,14 * * *` would lose its 02:30. All
-//! of them accept more than is promised here (`L`, `W`, `#`, years), which could never be taken back.
+//! No library was found that promises these rules: `croner` 4, whose source was read, holds the one for gaps only for a
+//! single time, so that `30 2,14 * * *` would lose its 02:30; the documents of `jiff-cron` and `cronexpr` promise none.
+//! What they accept beyond this (`L`, `W`, `#`, years) could never be taken back.
 
 mod calendar;
 mod describe;

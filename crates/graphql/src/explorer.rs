@@ -1,6 +1,6 @@
 //! `/graphiql`: a page to try the API. Everything comes from this binary, so it works without a network.
 //!
-//! It is our own, small: `GraphiQL`'s editor alone is larger than the rest of this server's pages together.
+//! It is our own and small, so that it works without the internet and without a vendored editor.
 
 use axum::Router;
 use axum::body::Bytes;
