@@ -47,24 +47,57 @@ impl Api {
     /// Calls the API; any status is an answer.
     pub async fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Vec<u8>)> {
         let body = body.map(Value::to_string).unwrap_or_default();
-        let authorization = self.key.as_ref().map(|key| format!("authorization: Bearer {key}\r\n")).unwrap_or_default();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\n{authorization}content-type: application/json\r\n\
-             content-length: {}\r\nconnection: close\r\n\r\n{body}",
-            self.host,
-            body.len()
-        );
-        let exchange = async {
+        let head = self.head(method, path);
+        let request = format!("{head}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+        self.answered(method, path, async {
             let mut connection = Connection::open(self.address).await?;
             let answer = connection.exchange(request.as_bytes()).await?;
-            Ok::<_, WireError>((answer.status, answer.body.to_vec()))
-        };
+            Ok((answer.status, answer.body.to_vec()))
+        })
+        .await
+    }
+
+    /// The request line and the fields that every request has.
+    fn head(&self, method: &str, path: &str) -> String {
+        let authorization = self.key.as_ref().map(|key| format!("authorization: Bearer {key}\r\n")).unwrap_or_default();
+        format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n{authorization}content-type: application/json\r\n", self.host)
+    }
+
+    async fn answered<T>(
+        &self,
+        method: &str,
+        path: &str,
+        exchange: impl Future<Output = std::result::Result<T, WireError>>,
+    ) -> Result<T> {
         let doing = || format!("{method} {path} at {}", self.address);
         match tokio::time::timeout(PATIENCE, exchange).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(BenchError::Io { doing: doing(), source: std::io::Error::other(error) }),
             Err(_) => Err(BenchError::Io { doing: doing(), source: std::io::ErrorKind::TimedOut.into() }),
         }
+    }
+
+    /// A connection for many reads.
+    pub async fn reader(&self) -> Result<Reader<'_>> {
+        let connection = self.answered("GET", "/", async { Ok(Connection::open(self.address).await?) }).await?;
+        Ok(Reader { api: self, connection })
+    }
+
+    /// Reads one document.
+    pub async fn get(&self, path: &str) -> Result<Value> {
+        expect("GET", path, self.call("GET", path, None).await?)
+    }
+
+    /// Publishes one message.
+    pub async fn publish(&self, message: &Value) -> Result<Value> {
+        let path = "/v1/messages";
+        expect("POST", path, self.call("POST", path, Some(message)).await?)
+    }
+
+    /// Changes an endpoint.
+    pub async fn patch_endpoint(&self, id: &str, change: &Value) -> Result<()> {
+        let path = format!("/v1/endpoints/{id}");
+        expect("PATCH", &path, self.call("PATCH", &path, Some(change)).await?).map(drop)
     }
 
     /// Whether the server says that it can accept and send.
@@ -114,6 +147,26 @@ impl Api {
     pub async fn in_flight(&self) -> Option<u64> {
         let (status, body) = self.call("GET", "/metrics", None).await.ok()?;
         (status == 200).then(|| read_gauge(&String::from_utf8_lossy(&body), "posthaste_in_flight"))?
+    }
+}
+
+/// One kept-alive connection to the API.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    api: &'a Api,
+    connection: Connection,
+}
+
+impl Reader<'_> {
+    /// Reads one document.
+    pub async fn get(&mut self, path: &str) -> Result<Value> {
+        let request = format!("{}\r\n", self.api.head("GET", path));
+        let connection = &mut self.connection;
+        let answer = self.api.answered("GET", path, async {
+            let answer = connection.exchange(request.as_bytes()).await?;
+            Ok((answer.status, answer.body.to_vec()))
+        });
+        expect("GET", path, answer.await?)
     }
 }
 

@@ -79,6 +79,9 @@ pub struct BenchOptions {
     /// Throughput with and without N deliveries waiting at an endpoint that is paused
     #[arg(long, value_name = "N", conflicts_with_all = ["idle", "kill_every"])]
     pub backlog: Option<u64>,
+    /// Time of a page of each list with N attempts behind it
+    #[arg(long, value_name = "N", conflicts_with_all = ["black_hole", "backlog", "idle", "kill_every"])]
+    pub pages: Option<u64>,
     /// Memory and processor time of a server that nobody uses
     #[arg(long, conflicts_with = "kill_every")]
     pub idle: bool,
@@ -141,6 +144,9 @@ impl BenchOptions {
         within("--payload-bytes", self.payload_bytes, stamp::SMALLEST, 1 << 20)?;
         if let Some(backlog) = self.backlog {
             within("--backlog", usize::try_from(backlog).unwrap_or(usize::MAX), 1, 50_000_000)?;
+        }
+        if let Some(pages) = self.pages {
+            within("--pages", usize::try_from(pages).unwrap_or(usize::MAX), 1, 50_000_000)?;
         }
         self.check_target()?;
         let request = self.batch * self.payload_bytes;
@@ -246,6 +252,7 @@ mod tests {
             ("--rate 0", "--rate"),
             ("--rate NaN", "--rate"),
             ("--connections 0", "--connections"),
+            ("--pages 0", "--pages"),
             ("--batch 501", "--batch"),
             ("--batch 500 --payload-bytes 100000", "--batch"),
             ("--payload-bytes 10", "--payload-bytes"),

@@ -24,12 +24,15 @@ const READ: usize = 16 << 10;
 /// The most header fields of a request.
 const FIELDS: usize = 64;
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+const REFUSAL: &[u8] = b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n";
 
 /// What a receiver does with a request.
 #[derive(Debug, Clone)]
 pub enum Manner {
     /// Notes it and answers 200.
     Take(Arc<Mutex<Arrivals>>, Clock),
+    /// Answers 500 to every fourth request of a connection, else 200, and notes nothing.
+    Grudge,
     /// Accepts the connection, and never says a word.
     BlackHole,
 }
@@ -98,7 +101,21 @@ async fn accept(listener: StdListener, manner: Manner) {
         connections.spawn(async move {
             // A connection that breaks off is the sender's failure, and seen there.
             let _ = match manner {
-                Manner::Take(arrivals, clock) => take(stream, &arrivals, clock).await,
+                Manner::Take(arrivals, clock) => {
+                    serve(stream, |request| {
+                        note(&arrivals, clock, request);
+                        ANSWER
+                    })
+                    .await
+                }
+                Manner::Grudge => {
+                    let mut count = 0_u64;
+                    serve(stream, move |_| {
+                        count += 1;
+                        if count.is_multiple_of(4) { REFUSAL } else { ANSWER }
+                    })
+                    .await
+                }
                 Manner::BlackHole => swallow(stream).await,
             };
             drop(permit);
@@ -114,15 +131,15 @@ async fn swallow(mut stream: TcpStream) -> std::io::Result<()> {
 }
 
 /// Serves one connection: every whole request in the buffer, then the next read.
-async fn take(mut stream: TcpStream, arrivals: &Mutex<Arrivals>, clock: Clock) -> std::io::Result<()> {
+async fn serve(mut stream: TcpStream, mut answer: impl FnMut(&Incoming<'_>) -> &'static [u8]) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut buffer = Vec::with_capacity(READ);
     loop {
         let mut at = 0;
         while let Some(request) = read_request(&buffer[at..])? {
-            note(arrivals, clock, &request);
+            let answer = answer(&request);
             at += request.length;
-            stream.write_all(ANSWER).await?;
+            stream.write_all(answer).await?;
         }
         buffer.drain(..at);
         if buffer.len() > LONGEST || stream.read_buf(&mut buffer).await? == 0 {

@@ -11,6 +11,7 @@ use crate::scenario::backlog::Backlog;
 use crate::scenario::black_hole::BlackHole;
 use crate::scenario::idle::Idle;
 use crate::scenario::kills::Kills;
+use crate::scenario::pages::Pages;
 
 /// Everything that one run measured. What was not asked for, or could not be read, is absent.
 #[derive(Debug, Clone, Serialize)]
@@ -33,6 +34,8 @@ pub struct Report {
     pub black_hole: Option<BlackHole>,
     /// Throughput beside a backlog.
     pub backlog: Option<Backlog>,
+    /// Pages of lists.
+    pub pages: Option<Pages>,
     /// Kills under load.
     pub kills: Option<Kills>,
     /// What became of all that was published.
@@ -130,6 +133,12 @@ impl fmt::Display for Report {
             )?;
             table.phase("with: ", &backlog.with)?;
             table.line("with / without", Ratio(Some(backlog.ratio)))?;
+        }
+        if let Some(pages) = &self.pages {
+            table.line("attempts in the history", pages.attempts)?;
+            for list in &pages.lists {
+                table.latency(&format!("{} ({} rows)", list.path, list.rows), list.page.as_ref())?;
+            }
         }
         if let Some(kills) = &self.kills {
             table.phase("", &kills.measured)?;
@@ -271,6 +280,7 @@ mod tests {
             throughput: Some(measured()),
             black_hole: None,
             backlog: None,
+            pages: None,
             kills: None,
             totals: Some(Totals { accepted: 5, delivered: 10, lost: 0, duplicated: 0, unacknowledged: 0, strange: 0 }),
             cost: None,

@@ -13,7 +13,7 @@ use crate::phase;
 use crate::process;
 use crate::receiver;
 use crate::report::{Ceiling, Cost, Report, Totals};
-use crate::scenario::{backlog, black_hole, idle, kills};
+use crate::scenario::{backlog, black_hole, idle, kills, pages};
 use crate::stage::Stage;
 
 /// The ceiling is measured for at most so long, before the load and after it.
@@ -44,6 +44,7 @@ async fn measure(options: BenchOptions) -> Result<Report> {
         throughput: None,
         black_hole: None,
         backlog: None,
+        pages: None,
         kills: None,
         totals: None,
         cost: None,
@@ -75,6 +76,8 @@ async fn load(report: &mut Report, options: BenchOptions, fleet: &mut Fleet) -> 
         report.black_hole = Some(black_hole::measure(&mut stage, fleet).await?);
     } else if let Some(waiting) = stage.options.backlog {
         report.backlog = Some(backlog::measure(&mut stage, fleet, waiting).await?);
+    } else if let Some(attempts) = stage.options.pages {
+        report.pages = Some(pages::measure(&mut stage, fleet, attempts).await?);
     } else if let Some(every) = stage.options.kill_every {
         report.kills = Some(kills::measure(&stage, fleet, Duration::from_secs_f64(every)).await?);
     } else {

@@ -26,6 +26,8 @@ pub struct Stage {
     pub arrivals: Arc<Mutex<Arrivals>>,
     /// The topic of the measured messages.
     pub topic: String,
+    /// The endpoints that want it.
+    pub endpoints: Vec<String>,
     run: String,
     /// Paths of what was made at the server, to be deleted in the opposite order.
     made: Vec<String>,
@@ -42,15 +44,22 @@ impl Stage {
         // Two benchmarks of one server do not get each other's messages.
         let run = format!("bench-{}-{}", std::process::id(), receiver.address().port());
         let topic = run.clone();
-        let mut stage = Self { options, clock, ledger, arrivals, topic, run, made: Vec::new(), receiver };
+        let mut stage =
+            Self { options, clock, ledger, arrivals, topic, endpoints: Vec::new(), run, made: Vec::new(), receiver };
         let topic = stage.topic.clone();
         stage.make_topic(fleet, &topic).await?;
         let address = stage.receiver.address();
         for endpoint in 0..stage.options.fan_out {
             let url = format!("http://{address}{}", receiver::path(endpoint));
-            stage.make_endpoint(fleet, None, &url, &topic).await?;
+            let endpoint = stage.make_endpoint(fleet, None, &url, &topic).await?;
+            stage.endpoints.push(endpoint);
         }
         Ok(stage)
+    }
+
+    /// The name of a topic beside the measured one.
+    pub fn topic_beside(&self, name: &str) -> String {
+        format!("{}-{name}", self.topic)
     }
 
     /// Makes a topic that is deleted at the end.

@@ -48,30 +48,48 @@ pub async fn measure(stage: &mut Stage, fleet: &Fleet, waiting: u64) -> Result<B
     Ok(Backlog { waiting, filled_per_second, without, with, ratio })
 }
 
-/// Publishes to an endpoint that is paused, until so many wait.
+/// Makes so many deliveries wait at an endpoint.
 async fn fill(stage: &mut Stage, fleet: &Fleet, waiting: u64) -> Result<(u64, f64)> {
-    let topic = format!("{}-backlog", stage.topic);
-    stage.make_topic(fleet, &topic).await?;
+    let (topic, begun) = (stage.topic_beside("backlog"), stage.clock.now());
+    pile_up(stage, fleet, &topic, waiting).await?;
+    let waiting = waiting.next_multiple_of(BATCH as u64);
+    Ok((waiting, per_second(waiting, stage.clock.now() - begun)))
+}
+
+/// Publishes to an endpoint that is paused, until so many wait; answers its id.
+pub async fn pile_up(stage: &mut Stage, fleet: &Fleet, topic: &str, waiting: u64) -> Result<String> {
+    stage.make_topic(fleet, topic).await?;
     // Nothing is ever sent there, so nothing need listen there.
-    let endpoint = stage.make_endpoint(fleet, None, "http://127.0.0.1:9/", &topic).await?;
+    let endpoint = stage.make_endpoint(fleet, None, "http://127.0.0.1:9/", topic).await?;
     fleet.api().pause_endpoint(&endpoint).await?;
+    publish_all(stage, fleet, topic, None, waiting).await?;
+    Ok(endpoint)
+}
+
+/// Publishes so many messages (a whole number of batches) as fast as it goes. Only those of the stage's own topic are
+/// expected to arrive.
+pub async fn publish_all(stage: &Stage, fleet: &Fleet, topic: &str, tenant: Option<&str>, count: u64) -> Result<()> {
     let mut load = stage.load(fleet);
-    load.template.topic = topic;
+    let expected = topic == stage.topic;
+    topic.clone_into(&mut load.template.topic);
+    load.template.tenant = tenant.map(str::to_owned);
     load.template.batch = BATCH;
-    load.pace = Pace::Closed { outstanding: usize::try_from(waiting).unwrap_or(usize::MAX).saturating_mul(2) };
-    load.fan_out = 1;
-    load.most_messages = waiting.next_multiple_of(BATCH as u64);
-    let progress = Progress::begin(&format!("piling up {waiting} deliveries"), Duration::ZERO);
-    let ledger = Arc::new(Ledger::default());
+    load.most_messages = count.next_multiple_of(BATCH as u64);
+    if !expected {
+        load.pace = Pace::Closed { outstanding: usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(2) };
+        load.fan_out = 1;
+    }
+    let progress = Progress::begin(&format!("publishing {count} messages"), Duration::ZERO);
+    let ledger = if expected { stage.ledger.clone() } else { Arc::new(Ledger::default()) };
     let start = stage.clock.now();
     let window = Window { from: start, until: start + nanos(PATIENCE) };
     let span = Span { start, window, patience: Duration::from_secs(10) };
     Generator::start(load, ledger.clone(), stage.clock, span)?.finish().await?;
     drop(progress);
     let accepted = ledger.accepted();
-    if accepted < waiting {
-        let detail = format!("only {accepted} of {waiting} messages for the paused endpoint were accepted");
+    if accepted < count {
+        let detail = format!("only {accepted} of {count} messages of {topic} were accepted");
         return Err(BenchError::Answer { path: "/v1/messages/batch".to_owned(), detail });
     }
-    Ok((accepted, per_second(accepted, stage.clock.now() - start)))
+    Ok(())
 }

@@ -4,3 +4,4 @@ pub mod backlog;
 pub mod black_hole;
 pub mod idle;
 pub mod kills;
+pub mod pages;

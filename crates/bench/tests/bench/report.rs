@@ -89,6 +89,21 @@ async fn a_backlog_is_piled_up_at_a_paused_endpoint_between_the_two_measurements
 }
 
 #[tokio::test]
+async fn every_list_is_read_after_the_history_was_made() {
+    let (report, status, calls) = bench(Faults::default(), "--pages 500").await;
+    assert!(status.success(), "{report}");
+    assert_eq!(report["pages"]["attempts"], 500, "{report}");
+    // What the filters look for is not of the load, and counted as a stranger.
+    assert_eq!((total(&report, "delivered"), total(&report, "strange")), (500, 1), "{report}");
+    for list in report["pages"]["lists"].as_array().unwrap() {
+        assert_eq!(list["page"]["count"], 100, "{list}");
+        let path = list["path"].as_str().unwrap().split('?').next().unwrap();
+        assert!(calls.contains(&format!("GET {path}")), "{list}");
+    }
+    assert!(calls.contains(&"PATCH /v1/endpoints/ep_4".to_owned()), "{calls:?}");
+}
+
+#[tokio::test]
 async fn a_wrong_option_is_named() {
     let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_posthaste-bench"))
         .args(["bench", "--server", "https://example.com"])

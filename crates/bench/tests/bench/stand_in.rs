@@ -77,6 +77,7 @@ impl StandIn {
                 (201, json!({ "id": format!("ep_{}", endpoints.len()) }))
             }
             _ if call.starts_with("DELETE ") => (200, json!({})),
+            _ if call.starts_with("GET /v1/") => (200, json!({ "data": [], "next_cursor": null })),
             _ => (201, json!({})),
         };
         if !call.starts_with("POST /v1/messages") {
