@@ -6,12 +6,13 @@ use crate::fault::classify;
 use crate::session::Session;
 
 /// Every step from an empty database; what stands here is never changed, only added to.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("../sql/migrations/0001_catalog.sql"),
     include_str!("../sql/migrations/0002_coordination.sql"),
     include_str!("../sql/migrations/0003_deliveries.sql"),
     include_str!("../sql/migrations/0004_outbox.sql"),
     include_str!("../sql/migrations/0005_retention.sql"),
+    include_str!("../sql/migrations/0006_outbox_topics.sql"),
 ];
 
 /// What this program expects, and what the database has.

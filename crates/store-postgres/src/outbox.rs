@@ -48,7 +48,7 @@ impl Outbox for PostgresStore {
 /// A message for [`publish_in`].
 #[derive(Debug, Clone, Default)]
 pub struct OutboxMessage {
-    /// The topic, which has to exist.
+    /// The topic. If there is none of that name when the message is taken in, it is kept as a rejected message.
     pub topic: String,
     /// The payload: a JSON document.
     pub payload: String,

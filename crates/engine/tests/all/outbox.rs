@@ -62,5 +62,9 @@ async fn a_key_makes_a_repeat_the_same_publish_and_what_is_refused_later_stays_r
     };
     assert_eq!(rejection["code"], "invalid");
     assert_eq!(receiver.received().len(), 1);
+    // Where topics come into being by themselves they do so here too.
+    site.endpoint(&receiver.url("/"), json!({"topics": ["new.*"]})).await;
+    cluster.sql(&database, "select posthaste.publish(topic => 'new.topic', payload => '2');").await;
+    assert_eq!(receiver.wait_for(2).await[1].body, b"2".as_slice());
     site.stop().await;
 }
