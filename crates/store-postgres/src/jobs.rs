@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use posthaste_core::id::NodeId;
 use posthaste_core::{ReplayId, Tenant, Timestamp};
 use posthaste_store::jobs::{Job, JobFilter, JobKind, JobState, MAX_RUNNING, Step, Stepped};
-use posthaste_store::{Conflict, Jobs, Page, Result, Slice, StoreError};
+use posthaste_store::{Accepted, Conflict, Jobs, NewMessage, Page, Result, Slice, StoreError};
 use tokio_postgres::Row;
 
 use crate::PostgresStore;
@@ -15,6 +15,7 @@ use crate::catalog::{Touches, open_change};
 use crate::directory::{bounds, slice};
 use crate::fault::{Unreadable, classify};
 use crate::param::{Param, Uuid};
+use crate::publish::take_keys;
 use crate::retry::retry;
 use crate::rows::{document, get, tenant, text_of};
 use crate::session::{Call, Session};
@@ -89,7 +90,7 @@ impl Jobs for PostgresStore {
                 "",
                 vec![
                     Call::Query(include_str!("../sql/fence.sql"), vec![&node]),
-                    Call::Query(include_str!("../sql/lock_job.sql"), Vec::new()),
+                    Call::Query(include_str!("../sql/lock_job.sql"), vec![&node]),
                 ],
             )
             .await?;
@@ -177,15 +178,27 @@ async fn work(session: &Session, node: NodeId, step: &Step, now: Timestamp) -> R
             Err(error) => return Err(error),
         }
     }
-    if !step.publish.is_empty() {
-        let terms = Terms { node, matched: None, batch: None, owner: None };
-        let acceptance = Acceptance::new(terms, &step.publish.iter(), Waking::Always, Wakes::default())?;
-        let rows = session.pipeline(vec![acceptance.call()]).await?;
-        if AcceptanceEnd::read(rows.first().unwrap_or(&Vec::new()))? == AcceptanceEnd::Written {
-            done += u64::try_from(step.publish.len()).unwrap_or(u64::MAX);
-        }
-    }
+    done += publish(session, node, &step.publish).await?;
     done += erase::messages(session, &step.erase_messages).await?;
     done += erase::deliveries(session, &step.erase_deliveries).await?;
     Ok(done)
+}
+
+/// Adds a step's messages, all of whose targets wait; how many of them were new. One whose key was used before is left.
+async fn publish(session: &Session, node: NodeId, messages: &[NewMessage]) -> Result<u64> {
+    let mut answers = vec![Accepted::New; messages.len()];
+    take_keys(session, messages, &mut answers).await?.map_err(classify)?;
+    let fresh = || messages.iter().zip(&answers).filter(|(_, answer)| **answer == Accepted::New).map(|(new, _)| new);
+    let count = fresh().count();
+    if count == 0 {
+        return Ok(0);
+    }
+    let terms = Terms { node, matched: None, batch: None, owner: None };
+    let acceptance = Acceptance::new(terms, &fresh(), Waking::Always, Wakes::default())?;
+    let rows = session.pipeline(vec![acceptance.call()]).await?;
+    match AcceptanceEnd::read(rows.first().unwrap_or(&Vec::new()))? {
+        AcceptanceEnd::Written => Ok(u64::try_from(count).unwrap_or(u64::MAX)),
+        AcceptanceEnd::Fenced => Err(StoreError::LeaseLost),
+        AcceptanceEnd::Moved => Err(StoreError::internal("a step is not guarded by the catalog's version")),
+    }
 }

@@ -106,7 +106,7 @@ async fn publish_special(session: &Session, node: NodeId, group: &Group) -> Trie
     }
     let mut answers = vec![Accepted::New; group.messages.len()];
     let named = async {
-        if let Err(error) = take_keys(session, group, &mut answers).await? {
+        if let Err(error) = take_keys(session, &group.messages, &mut answers).await? {
             return Ok(Err(error));
         }
         take_uids(session, group, &mut answers).await
@@ -158,13 +158,12 @@ async fn consume(session: &Session, group: &Group) -> Result<bool> {
 }
 
 /// Idempotency keys, sorted so that two groups never wait for one another; the losers read the winners.
-async fn take_keys(session: &Session, group: &Group, answers: &mut [Accepted]) -> Tried<()> {
-    let claims: Vec<Claim<'_>> =
-        group.messages.iter().enumerate().filter_map(|(index, new)| claim_of(index, new)).collect();
+pub(crate) async fn take_keys(session: &Session, messages: &[NewMessage], answers: &mut [Accepted]) -> Tried<()> {
+    let claims: Vec<Claim<'_>> = messages.iter().enumerate().filter_map(|(index, new)| claim_of(index, new)).collect();
     if claims.is_empty() {
         return Ok(Ok(()));
     }
-    let ids: Vec<Uuid> = claims.iter().map(|claim| group.messages[claim.index].message.id.into()).collect();
+    let ids: Vec<Uuid> = claims.iter().map(|claim| messages[claim.index].message.id.into()).collect();
     let tenants: Vec<&str> = claims.iter().map(|claim| claim.tenant).collect();
     let verbs: Vec<&str> = claims.iter().map(|claim| claim.verb).collect();
     let keys: Vec<&[u8]> = claims.iter().map(|claim| claim.key.as_bytes()).collect();
@@ -184,7 +183,7 @@ async fn take_keys(session: &Session, group: &Group, answers: &mut [Accepted]) -
         let place = usize::try_from(get::<i64>(row, 0)? - 1).unwrap_or(0);
         let Some(claim) = claims.get(place) else { continue };
         let original: MessageId = get::<Uuid>(row, 1)?.id();
-        if original == group.messages[claim.index].message.id {
+        if original == messages[claim.index].message.id {
             continue;
         }
         answers[claim.index] = Accepted::Duplicate {

@@ -150,7 +150,8 @@ pub trait Jobs: Send + Sync {
     async fn job(&self, id: ReplayId) -> Result<Option<Job>>;
     /// Jobs, paged by id, newest first.
     async fn jobs(&self, filter: &JobFilter, page: Page) -> Result<Slice<Job>>;
-    /// Takes a running job that no live node works on, and works on it from now on.
+    /// Takes a running job that no other live node works on, and works on it from now on. A node asks only while it works
+    /// on none, so one that is its own already is one that it had to leave; it gets those when no other is free.
     async fn claim_job(&self, node: NodeId) -> Result<Option<Job>>;
     /// Does one step, under the node's fence. The last step of an erasure bumps the catalog's version too.
     async fn step_job(&self, node: NodeId, id: ReplayId, step: &Step, now: Timestamp) -> Result<Stepped>;

@@ -11,7 +11,7 @@ use crate::history::{DeliveryFilter, MessageFilter};
 use crate::jobs::{Job, JobFilter, JobKind, JobState, MAX_RUNNING, Step, Stepped};
 use crate::{Conflict, Page, StoreError};
 
-fn job(scene: &Scene, number: u128, kind: JobKind) -> Job {
+pub(super) fn job(scene: &Scene, number: u128, kind: JobKind) -> Job {
     Job {
         id: Id::<ReplayKind>::random(scene.now, number),
         kind,
@@ -100,7 +100,6 @@ pub async fn a_stopped_job_does_no_further_step(scene: &Scene) {
 
 pub async fn a_gone_nodes_job_goes_on_where_it_was(scene: &Scene) {
     let id = claimed(scene, JobKind::Replay).await;
-    assert!(scene.store.claim_job(scene.node()).await.unwrap().is_none(), "somebody works on it");
     let one = Step { to: Some(77), matched: 4, ..Step::default() };
     assert_eq!(step(scene, id, &one).await, Stepped::Done(0));
     let successor = scene.successor().await;
@@ -111,6 +110,43 @@ pub async fn a_gone_nodes_job_goes_on_where_it_was(scene: &Scene) {
     assert!(lost(&stale) || stale.unwrap() == Stepped::Stopped);
     assert_eq!(read(scene, id).await.cursor, Some(77));
     assert_eq!(scene.store.step_job(successor.node, id, &next, scene.at(6)).await.unwrap(), Stepped::Done(0));
+}
+
+pub async fn a_job_that_its_node_had_to_leave_is_found_again_after_those_that_are_free(scene: &Scene) {
+    let left = claimed(scene, JobKind::Replay).await;
+    let one = Step { to: Some(77), matched: 4, ..Step::default() };
+    assert_eq!(step(scene, left, &one).await, Stepped::Done(0));
+    let free = job(scene, 2, JobKind::Replay);
+    scene.store.create_job(&free).await.unwrap();
+    assert_eq!(scene.store.claim_job(scene.node()).await.unwrap(), Some(free.clone()));
+    scene.store.cancel_job(free.id, scene.now).await.unwrap();
+    let again = scene.store.claim_job(scene.node()).await.unwrap().expect("its own");
+    assert_eq!((again.id, again.cursor, again.matched), (left, Some(77), 4));
+    let last = Step { from: Some(77), last: true, ..Step::default() };
+    assert_eq!(step(scene, left, &last).await, Stepped::Done(0));
+    assert!(scene.store.claim_job(scene.node()).await.unwrap().is_none());
+}
+
+pub async fn what_a_step_sends_under_a_key_is_sent_once_however_many_jobs_send_it(scene: &Scene) {
+    let endpoint = scene.endpoint().await;
+    let keyed = |key: &str| scene.draft(&[&endpoint]).waits(scene.now, WaitingFor::InFlight).key(key, 0);
+    let id = claimed(scene, JobKind::Replay).await;
+    let first = scene.group(vec![keyed("a"), keyed("b")]).await.messages;
+    let one = Step { to: Some(1), matched: 2, last: true, publish: first.clone(), ..Step::default() };
+    assert_eq!(step(scene, id, &one).await, Stepped::Done(2));
+    let again = job(scene, 2, JobKind::Replay);
+    scene.store.create_job(&again).await.unwrap();
+    assert_eq!(scene.store.claim_job(scene.node()).await.unwrap().map(|job| job.id), Some(again.id));
+    let without_key = scene.draft(&[&endpoint]).waits(scene.now, WaitingFor::InFlight);
+    let second = scene.group(vec![keyed("b"), without_key, keyed("c")]).await.messages;
+    let two = Step { to: Some(1), matched: 3, publish: second.clone(), ..Step::default() };
+    assert_eq!(step(scene, again.id, &two).await, Stepped::Done(2));
+    let none = Step { from: Some(1), to: Some(2), publish: vec![second[0].clone()], ..Step::default() };
+    assert_eq!(step(scene, again.id, &none).await, Stepped::Done(0));
+    assert_eq!(scene.store.message(second[0].message.id).await.unwrap(), None);
+    let sent: Vec<_> = first.iter().chain(&second[1..]).map(|new| new.message.id.delivery(1)).collect();
+    let waiting = scene.store.lane_due(endpoint.id, None, scene.at(9), 10).await.unwrap();
+    assert_eq!(waiting.iter().map(|due| due.due.delivery).collect::<Vec<_>>(), sent);
 }
 
 pub async fn only_so_many_jobs_run_at_once(scene: &Scene) {

@@ -8,7 +8,9 @@ use posthaste_core::{Lane, WaitingFor};
 
 use super::catalog::topic;
 use super::coordination::lost;
+use super::jobs::job;
 use super::scene::{Draft, Owed, Scene, first, info, left, retry};
+use crate::jobs::JobKind;
 use crate::queue::{From, Owner};
 use crate::{Accepted, CatalogVersion, Flush, Group, Published, Store};
 
@@ -46,6 +48,17 @@ pub async fn a_live_nodes_batch_is_not_claimed(scene: &Scene) {
     assert!(other.claim_batches(node, 10).await.unwrap().is_empty());
     scene.store.leave(scene.node()).await.unwrap();
     assert_eq!(left(&other.claim_batches(node, 10).await.unwrap()), [owed.delivery]);
+}
+
+pub async fn a_live_nodes_job_is_not_anothers(scene: &Scene) {
+    let job = job(scene, 1, JobKind::Replay);
+    scene.store.create_job(&job).await.unwrap();
+    assert_eq!(scene.store.claim_job(scene.node()).await.unwrap().map(|claimed| claimed.id), Some(job.id));
+    let other = scene.another().await;
+    let node = other.join(&info()).await.unwrap().node;
+    assert!(other.claim_job(node).await.unwrap().is_none(), "somebody works on it");
+    scene.store.leave(scene.node()).await.unwrap();
+    assert_eq!(other.claim_job(node).await.unwrap().map(|claimed| claimed.id), Some(job.id));
 }
 
 pub async fn two_claimers_never_get_the_same_batch(scene: &Scene) {

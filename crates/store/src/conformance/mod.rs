@@ -55,6 +55,7 @@ macro_rules! conformance_tests {
                 a_beat_that_moved_is_not_taken_over
                 a_taken_over_nodes_shards_and_batches_are_free
                 a_live_nodes_batch_is_not_claimed
+                a_live_nodes_job_is_not_anothers
                 two_claimers_never_get_the_same_batch
                 no_shard_has_two_owners
                 group_commits_with_the_same_keys_in_opposite_order_both_commit
@@ -191,6 +192,8 @@ macro_rules! conformance_tests {
                 a_step_is_done_once_and_moves_the_cursor
                 a_stopped_job_does_no_further_step
                 a_gone_nodes_job_goes_on_where_it_was
+                a_job_that_its_node_had_to_leave_is_found_again_after_those_that_are_free
+                what_a_step_sends_under_a_key_is_sent_once_however_many_jobs_send_it
                 only_so_many_jobs_run_at_once
                 jobs_are_listed_newest_first_by_what_they_are
                 an_erased_message_is_gone_wherever_its_deliveries_were
