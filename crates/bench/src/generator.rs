@@ -1,4 +1,5 @@
-//! The load generator: one thread, any number of kept-alive connections, requests rendered once.
+//! The load generator: one thread, any number of kept-alive connections, requests rendered once. [`streaming`] has the
+//! publishers that stream.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,19 +13,31 @@ use crate::clock::{Clock, Window};
 use crate::error::{BenchError, Result};
 use crate::latency::{Latencies, Summary};
 use crate::ledger::Ledger;
-use crate::pace::{Gate, Pace};
+use crate::pace::{Gate, Pace, Turn};
+use crate::streaming;
 use crate::template::{self, Template};
 use crate::wire::Connection;
 
 /// How long a publisher that was refused, or lost its connection, waits before its next request.
-const BACK_OFF: Duration = Duration::from_millis(10);
+pub(crate) const BACK_OFF: Duration = Duration::from_millis(10);
+
+/// By which way messages go in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// REST: a request at a time on each connection.
+    Requests,
+    /// gRPC: a `PublishStream` on each connection.
+    Streams,
+}
 
 /// What a generator publishes, and how.
 #[derive(Debug, Clone)]
 pub struct Load {
+    /// By which way.
+    pub way: Way,
     /// The servers; connections are spread over them.
     pub servers: Vec<SocketAddr>,
-    /// How many connections, each with one request at a time.
+    /// How many connections, each with one request, or one stream, at a time.
     pub connections: usize,
     /// When the next request may go.
     pub pace: Pace,
@@ -88,12 +101,13 @@ impl Generator {
     }
 }
 
-struct Generating {
-    load: Load,
+/// What its publishers share.
+pub(crate) struct Generating {
+    pub load: Load,
     ledger: Arc<Ledger>,
-    clock: Clock,
+    pub clock: Clock,
     window: Window,
-    gate: Arc<Gate>,
+    pub gate: Arc<Gate>,
     accept: Mutex<Latencies>,
     refused: AtomicU64,
     unanswered: AtomicU64,
@@ -119,8 +133,17 @@ impl Generating {
         })
     }
 
-    fn batch(&self) -> u64 {
+    /// Messages of one turn.
+    pub fn batch(&self) -> u64 {
         self.load.template.batch as u64
+    }
+
+    /// Messages that are answered as one.
+    fn answered_as_one(&self) -> usize {
+        match self.load.way {
+            Way::Requests => self.load.template.batch,
+            Way::Streams => 1,
+        }
     }
 
     fn published(&self) -> Published {
@@ -147,7 +170,10 @@ async fn run(generating: &Arc<Generating>, span: Span) -> Result<Published> {
     };
     let mut publishers = JoinSet::new();
     for index in 0..generating.load.connections {
-        publishers.spawn(publish(generating.clone(), index));
+        match generating.load.way {
+            Way::Requests => publishers.spawn(publish(generating.clone(), index)),
+            Way::Streams => publishers.spawn(streaming::publish(generating.clone(), index)),
+        };
     }
     let patience = tokio::time::Instant::from_std(generating.clock.at(span.window.until)) + span.patience;
     let done = async { while publishers.join_next().await.is_some() {} };
@@ -164,9 +190,9 @@ async fn run(generating: &Arc<Generating>, span: Span) -> Result<Published> {
     Ok(generating.published())
 }
 
-/// What became of one request.
+/// What became of one request, or of one message of a stream.
 #[derive(Debug, PartialEq, Eq)]
-enum Answered {
+pub(crate) enum Answered {
     /// All its messages were accepted.
     Accepted,
     /// These of its messages were not.
@@ -184,15 +210,11 @@ async fn publish(generating: Arc<Generating>, index: usize) {
     let server = generating.load.servers[index % generating.load.servers.len()];
     let mut request = generating.load.template.render();
     let mut connection = None;
-    while let Some(due) = generating.gate.turn().await {
-        let issued = generating.ledger.issue(generating.batch());
-        let Some(first) = issued.filter(|first| first + generating.batch() <= generating.load.most_messages) else {
-            generating.gate.shut();
-            return;
-        };
+    while let Some(Turn(due)) = generating.gate.turn().await {
+        let Some(first) = generating.issue() else { return };
         let sent = due.unwrap_or_else(|| generating.clock.now());
         request.stamp(first, sent);
-        generating.under_way.fetch_add(generating.batch(), Ordering::Relaxed);
+        generating.begin();
         loop {
             let answered = exchange(&mut connection, server, request.bytes(), generating.batch() > 1).await;
             let done = generating.settle(&answered, first, sent);
@@ -203,18 +225,38 @@ async fn publish(generating: Arc<Generating>, index: usize) {
                 break;
             }
         }
-        generating.under_way.fetch_sub(generating.batch(), Ordering::Relaxed);
+        generating.end();
     }
 }
 
 impl Generating {
+    /// Gives out the numbers of one turn; shuts the gate once there are no more.
+    pub fn issue(&self) -> Option<u64> {
+        let issued = self.ledger.issue(self.batch());
+        let first = issued.filter(|first| first + self.batch() <= self.load.most_messages);
+        if first.is_none() {
+            self.gate.shut();
+        }
+        first
+    }
+
+    /// A turn's messages are under way.
+    pub fn begin(&self) {
+        self.under_way.fetch_add(self.batch(), Ordering::Relaxed);
+    }
+
+    /// What was answered is done with.
+    pub fn end(&self) {
+        self.under_way.fetch_sub(self.answered_as_one() as u64, Ordering::Relaxed);
+    }
+
     /// Notes an answer; whether the request is done with.
-    fn settle(&self, answered: &Answered, first: u64, sent: u64) -> bool {
+    pub fn settle(&self, answered: &Answered, first: u64, sent: u64) -> bool {
         let now = self.clock.now();
         let again = self.load.persistent && !matches!(answered, Answered::Accepted | Answered::Rejected);
         let refused: &[usize] = if let Answered::Partly(refused) = answered { refused } else { &[] };
         if matches!(answered, Answered::Accepted | Answered::Partly(_)) {
-            let accepted = (0..self.load.template.batch).filter(|place| !refused.contains(place));
+            let accepted = (0..self.answered_as_one()).filter(|place| !refused.contains(place));
             accepted.for_each(|place| self.ledger.accept(first + place as u64, now));
             if self.window.holds(sent) && !again {
                 self.accept.lock().unwrap_or_else(PoisonError::into_inner).note(now.saturating_sub(sent));
@@ -227,7 +269,7 @@ impl Generating {
         let failed = match answered {
             Answered::Accepted => return true,
             Answered::Partly(_) => refused.len() as u64,
-            Answered::Busy | Answered::Rejected | Answered::Lost => self.batch(),
+            Answered::Busy | Answered::Rejected | Answered::Lost => self.answered_as_one() as u64,
         };
         let counter = if *answered == Answered::Lost { &self.unanswered } else { &self.refused };
         counter.fetch_add(failed, Ordering::Relaxed);

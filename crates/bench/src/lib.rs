@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! generator   publishes over raw kept-alive connections     generator, pace, template, wire
+//!             or over gRPC streams                          streaming, frames
 //! server      the one that runs already, or its own         fleet, server, cluster
 //! receiver    takes deliveries, counts, notes latencies     receiver, arrivals, stamp
 //! report      what was accepted, came, was lost, cost       report, process, database
@@ -18,6 +19,7 @@ mod cluster;
 mod database;
 mod error;
 mod fleet;
+mod frames;
 mod generator;
 mod latency;
 mod ledger;
@@ -33,6 +35,7 @@ mod scenario;
 mod server;
 mod stage;
 mod stamp;
+mod streaming;
 mod template;
 mod wire;
 

@@ -66,9 +66,12 @@ pub struct BenchOptions {
     /// Endpoints that each message goes to
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub fan_out: u32,
-    /// Messages of one request: more than 1 publishes at /v1/messages/batch
+    /// Messages of one request: more than 1 publishes at /v1/messages/batch; over gRPC: messages that are written at once
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub batch: usize,
+    /// Publish over gRPC instead: so many streams (4 if only the option is given), a connection each
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "4", conflicts_with = "connections")]
+    pub grpc_stream: Option<usize>,
     /// Where the benchmark's own receiver listens; the server must reach it there
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     pub receive_on: SocketAddr,
@@ -138,6 +141,7 @@ impl BenchOptions {
         in_range("--rate", self.rate.unwrap_or(1.0), 0.001, 1e7)?;
         within("--connections", self.connections, 1, 16_384)?;
         within("--outstanding", self.outstanding, 1, 10_000_000)?;
+        within("--grpc-stream", self.grpc_stream.unwrap_or(1), 1, 1_024)?;
         within("--nodes", self.nodes, 1, 64)?;
         within("--fan-out", self.fan_out as usize, 1, 10_000)?;
         within("--batch", self.batch, 1, 500)?;
@@ -243,6 +247,7 @@ mod tests {
     fn without_options_it_starts_a_server_on_sqlite() {
         let options = parse("").unwrap();
         assert_eq!((options.spawn, options.payload_bytes, options.rate), (None, 512, None));
+        assert_eq!((options.grpc_stream, parse("--grpc-stream").unwrap().grpc_stream), (None, Some(4)));
     }
 
     #[test]
@@ -254,6 +259,7 @@ mod tests {
             ("--connections 0", "--connections"),
             ("--pages 0", "--pages"),
             ("--batch 501", "--batch"),
+            ("--grpc-stream 0", "--grpc-stream"),
             ("--batch 500 --payload-bytes 100000", "--batch"),
             ("--payload-bytes 10", "--payload-bytes"),
             ("--nodes 3", "--nodes"),
@@ -273,6 +279,7 @@ mod tests {
             "--black-hole --backlog 5",
             "--idle --kill-every 3",
             "--server-pid 5",
+            "--grpc-stream 4 --connections 50",
         ] {
             parse(line).unwrap_err();
         }

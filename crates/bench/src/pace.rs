@@ -35,6 +35,10 @@ const GLANCE: Duration = Duration::from_millis(1);
 /// The open loop's shortest sleep: requests due within it go together.
 const TICK: Duration = Duration::from_micros(250);
 
+/// Somebody's turn: the time at which it was due (open loop), or now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn(pub Option<u64>);
+
 /// Lets requests through at a pace, until its end.
 #[derive(Debug)]
 pub struct Gate {
@@ -60,18 +64,42 @@ impl Gate {
         Self { pace, weight, clock, start, end, permits, next: AtomicU64::new(0), closed: AtomicBool::new(false) }
     }
 
-    /// Waits for the next turn. The answer is the time at which it was due (open loop), or `None` within for now;
-    /// nothing once the gate is shut.
-    pub async fn turn(&self) -> Option<Option<u64>> {
+    /// Waits for the next turn; nothing once the gate is shut.
+    pub async fn turn(&self) -> Option<Turn> {
         match self.pace {
-            Pace::Closed { .. } => self.closed_turn().await.then_some(None),
+            Pace::Closed { .. } => self.closed_turn().await.then_some(Turn(None)),
             Pace::Open { requests_per_second } => {
                 self.permits.acquire().await.ok()?.forget();
                 let number = self.next.fetch_add(1, Ordering::Relaxed);
                 let due = self.start.saturating_add(due_after(number, requests_per_second));
-                (due < self.end).then_some(Some(due))
+                (due < self.end).then_some(Turn(Some(due)))
             }
         }
+    }
+
+    /// As [`Gate::turn`], without waiting: nothing also while it is nobody's turn.
+    pub fn try_turn(&self) -> Option<Turn> {
+        // The permits that wake those who wait at the end are left to them.
+        if self.is_over() {
+            return None;
+        }
+        match self.pace {
+            Pace::Closed { .. } => {
+                self.permits.try_acquire_many(self.weight).ok()?.forget();
+                Some(Turn(None))
+            }
+            Pace::Open { requests_per_second } => {
+                self.permits.try_acquire().ok()?.forget();
+                let number = self.next.fetch_add(1, Ordering::Relaxed);
+                let due = self.start.saturating_add(due_after(number, requests_per_second));
+                (due < self.end).then_some(Turn(Some(due)))
+            }
+        }
+    }
+
+    /// Whether nobody is let through any more.
+    pub fn is_over(&self) -> bool {
+        self.permits.is_closed() || self.clock.now() >= self.end
     }
 
     async fn closed_turn(&self) -> bool {
@@ -182,7 +210,7 @@ mod tests {
         }
         gate.drive(1_000.0, 1);
         let mut dues = Vec::new();
-        while let Some(Some(due)) = gate.turn().await {
+        while let Some(Turn(Some(due))) = gate.turn().await {
             dues.push(due);
         }
         assert_eq!(dues, [0, 1_000_000, 2_000_000, 3_000_000, 4_000_000]);
@@ -193,13 +221,19 @@ mod tests {
         let clock = Clock::start();
         let ledger = Ledger::default();
         let gate = Gate::new(Pace::Closed { outstanding: 4 }, 2, clock, (0, u64::MAX / 2));
-        assert_eq!(gate.turn().await, Some(None));
-        assert_eq!(gate.turn().await, Some(None));
+        assert_eq!(gate.turn().await, Some(Turn(None)));
+        assert_eq!(gate.turn().await, Some(Turn(None)));
         assert!(futures_are_pending(gate.turn()).await);
+        assert_eq!(gate.try_turn(), None);
         ledger.deliver();
         ledger.deliver();
         gate.give_back(2);
-        assert_eq!(gate.turn().await, Some(None));
+        assert_eq!(gate.try_turn(), Some(Turn(None)));
+        assert!(!gate.is_over());
+        gate.give_back(2);
+        gate.shut();
+        assert!(gate.is_over());
+        assert_eq!(gate.try_turn(), None);
     }
 
     /// Whether a future still waits after every other task had its chance.
@@ -227,7 +261,7 @@ mod tests {
         };
         tokio::select! {
             () = follow => unreachable!("it follows for ever"),
-            turn = turn => assert_eq!(turn, Some(None)),
+            turn = turn => assert_eq!(turn, Some(Turn(None))),
         }
     }
 }

@@ -152,9 +152,14 @@ fn describe(options: &BenchOptions) -> String {
         None if options.black_hole => format!("open loop at {}/s", black_hole::RATE),
         None => format!("closed loop, at most {} on their way", options.outstanding),
     };
-    let batch = if options.batch > 1 { format!(", {} messages a request", options.batch) } else { String::new() };
+    let together = if options.grpc_stream.is_some() { "at once" } else { "a request" };
+    let batch = if options.batch > 1 { format!(", {} messages {together}", options.batch) } else { String::new() };
+    let way = match options.grpc_stream {
+        Some(streams) => format!("{streams} gRPC streams"),
+        None => format!("{} connections", options.connections),
+    };
     format!(
-        "{pace}, {} connections{batch}, {} payload bytes, fan-out {}, {} s after {} s",
-        options.connections, options.payload_bytes, options.fan_out, options.seconds, options.warm_up_seconds
+        "{pace}, {way}{batch}, {} payload bytes, fan-out {}, {} s after {} s",
+        options.payload_bytes, options.fan_out, options.seconds, options.warm_up_seconds
     )
 }

@@ -6,7 +6,7 @@ use crate::arrivals::Arrivals;
 use crate::clock::{Clock, nanos};
 use crate::error::Result;
 use crate::fleet::Fleet;
-use crate::generator::Load;
+use crate::generator::{Load, Way};
 use crate::ledger::Ledger;
 use crate::options::BenchOptions;
 use crate::pace::Pace;
@@ -97,8 +97,9 @@ impl Stage {
         let options = &self.options;
         let persistent = options.kill_every.is_some();
         Load {
+            way: if options.grpc_stream.is_some() { Way::Streams } else { Way::Requests },
             servers: fleet.apis().iter().map(|api| api.address).collect(),
-            connections: options.connections,
+            connections: options.grpc_stream.unwrap_or(options.connections),
             pace: self.pace(options.rate),
             template: Template {
                 host: fleet.api().host.clone(),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::clock::{Window, nanos};
 use crate::error::{BenchError, Result};
 use crate::fleet::Fleet;
-use crate::generator::{Generator, Span};
+use crate::generator::{Generator, Span, Way};
 use crate::latency::per_second;
 use crate::ledger::Ledger;
 use crate::pace::Pace;
@@ -73,6 +73,7 @@ pub async fn publish_all(stage: &Stage, fleet: &Fleet, topic: &str, tenant: Opti
     let expected = topic == stage.topic;
     topic.clone_into(&mut load.template.topic);
     load.template.tenant = tenant.map(str::to_owned);
+    load.way = Way::Requests;
     load.template.batch = BATCH;
     load.most_messages = count.next_multiple_of(BATCH as u64);
     if !expected {

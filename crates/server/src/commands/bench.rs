@@ -17,6 +17,7 @@ pub fn command() -> Command {
         "Examples:
   posthaste bench                                  starts a server on SQLite and measures it for 10 s
   posthaste bench --spawn postgres --nodes 3       three nodes on a throwaway PostgreSQL
+  posthaste bench --grpc-stream 4                  publishes over four gRPC streams
   posthaste bench --kill-every 3                   kills it again and again; nothing may be lost",
     );
     BenchOptions::augment_args(command)

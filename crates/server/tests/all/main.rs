@@ -7,6 +7,8 @@ mod configuration;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod measuring;
+#[cfg(test)]
 mod postgres;
 #[cfg(test)]
 mod program;
