@@ -72,8 +72,8 @@ impl Publisher for Service {
         let (caller, trace) = (caller::of(&request)?, trace(&request));
         // Said once for the whole stream, rather than for each of its messages.
         caller.require(Scope::Publish).map_err(status::of)?;
-        let flow = stream::Flow::new(self.engine.clone(), caller, trace, request.into_inner());
-        Ok(Response::new(Box::pin(flow.answers(self.ending.clone()))))
+        let flow = stream::Flow::new(self.engine.clone(), caller, trace, request.into_inner(), self.ending.clone());
+        Ok(Response::new(Box::pin(flow.answers())))
     }
 }
 

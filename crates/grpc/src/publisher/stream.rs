@@ -4,7 +4,9 @@
 //! commits do. Nothing runs beside the stream: it reads on only while its answers are taken and few enough wait, so a
 //! client that does not read is not read from.
 
+use std::collections::VecDeque;
 use std::future::ready;
+use std::pin::Pin;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -12,7 +14,7 @@ use futures_util::stream::{FuturesUnordered, unfold};
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use posthaste_engine::ingest::Receipt;
 use posthaste_engine::{Caller, Engine, EngineError};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::{Status, Streaming};
 
 use super::draft;
@@ -34,6 +36,11 @@ pub struct Flow {
     incoming: Option<Streaming<PublishStreamRequest>>,
     waiting: FuturesUnordered<BoxFuture<'static, Answer>>,
     waiting_bytes: usize,
+    /// Answers that came with one that was given out: those of one commit come together, and to look for further messages
+    /// between them would cost more than the answers.
+    ready: VecDeque<Answer>,
+    /// The server stops. Looked at while nothing else is to be done, which is so whenever all that may wait does.
+    ending: Pin<Box<WaitForCancellationFutureOwned>>,
     /// Why nothing more is read, unless the client has said all; told after the answers.
     broken: Option<Status>,
 }
@@ -52,31 +59,27 @@ impl Flow {
         caller: Caller,
         trace: Option<String>,
         incoming: Streaming<PublishStreamRequest>,
-    ) -> Self {
-        let (waiting, waiting_bytes, broken) = (FuturesUnordered::new(), 0, None);
-        Self { engine, caller, trace, incoming: Some(incoming), waiting, waiting_bytes, broken }
-    }
-
-    /// The answers. Once the server is `ending` nothing more is read, and the stream ends after those that are owed.
-    pub fn answers(
-        self,
         ending: CancellationToken,
-    ) -> impl Stream<Item = Result<PublishStreamResponse, Status>> + Send {
-        unfold((self, ending), async |(mut flow, ending)| {
-            flow.next(&ending).await.map(|answer| (answer, (flow, ending)))
-        })
+    ) -> Self {
+        let (waiting, waiting_bytes, ready, broken) = (FuturesUnordered::new(), 0, VecDeque::new(), None);
+        let ending = Box::pin(ending.cancelled_owned());
+        Self { engine, caller, trace, incoming: Some(incoming), waiting, waiting_bytes, ready, ending, broken }
     }
 
-    async fn next(&mut self, ending: &CancellationToken) -> Option<Result<PublishStreamResponse, Status>> {
+    /// The answers. Once the server is ending nothing more is read, and the stream ends after those that are owed.
+    pub fn answers(self) -> impl Stream<Item = Result<PublishStreamResponse, Status>> + Send {
+        unfold(self, async |mut flow| flow.next().await.map(|answer| (answer, flow)))
+    }
+
+    async fn next(&mut self) -> Option<Result<PublishStreamResponse, Status>> {
+        if let Some(answer) = self.ready.pop_front() {
+            return Some(Ok(show(answer)));
+        }
         loop {
             let room = self.waiting.len() < MAX_WAITING && self.waiting_bytes < MAX_WAITING_BYTES;
             tokio::select! {
                 // What is there to be read goes into the same commit as what waits already.
                 biased;
-                () = ending.cancelled(), if self.incoming.is_some() => {
-                    self.incoming = None;
-                    self.broken = Some(Status::unavailable("this server is stopping: open the stream again"));
-                }
                 received = receive(&mut self.incoming), if room && self.incoming.is_some() => match received {
                     Ok(Some(request)) => self.take(request).await,
                     Ok(None) => self.incoming = None,
@@ -87,7 +90,15 @@ impl Flow {
                 },
                 Some(answer) = self.waiting.next(), if !self.waiting.is_empty() => {
                     self.waiting_bytes -= answer.bytes;
+                    while let Some(Some(further)) = self.waiting.next().now_or_never() {
+                        self.waiting_bytes -= further.bytes;
+                        self.ready.push_back(further);
+                    }
                     return Some(Ok(show(answer)));
+                }
+                () = &mut self.ending, if self.incoming.is_some() => {
+                    self.incoming = None;
+                    self.broken = Some(Status::unavailable("this server is stopping: open the stream again"));
                 }
                 else => return self.broken.take().map(Err),
             }
