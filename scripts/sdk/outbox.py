@@ -148,15 +148,16 @@ def kept_if_refused(shop):
         shop.execute("insert into orders values (40)")
         unknown = publish(shop, {"n": 40}, topic="order.creatde")
         invalid = publish(shop, {"n": 41}, topic="strict")
+        never = publish(shop, {"n": 42}, deliver_at="infinity")
     until = time.monotonic() + PATIENCE
-    for message, word in ((unknown, "order.creatde"), (invalid, "total")):
+    for message, word in ((unknown, "order.creatde"), (never, "/deliver_at"), (invalid, "total")):
         while (shown := call("GET", f"/v1/messages/{message}"))["rejection"] is None:
             assert time.monotonic() < until, shown
             time.sleep(0.05)
         assert word in json.dumps(shown["rejection"]) and shown["deliveries"] == 0, shown
     assert shown["payload"] == {"n": 41}, shown
     listed = [message["id"] for message in call("GET", "/v1/messages?rejected=true")["data"]]
-    assert sorted(listed) == sorted([unknown, invalid]), listed
+    assert sorted(listed) == sorted([unknown, never, invalid]), listed
     assert shop.execute("select id from orders where id = 40").fetchone(), "the application's own row stays"
 
 

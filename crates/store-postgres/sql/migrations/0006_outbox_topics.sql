@@ -30,7 +30,8 @@ BEGIN
     END IF;
     document := jsonb_strip_nulls(jsonb_build_object(
         'topic', topic, 'tenant', tenant, 'idempotency_key', idempotency_key, 'ordering_key', ordering_key,
-        'deliver_at', to_char(deliver_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')))::text;
+        -- What is infinite has no such form, and must not look as if nothing had been said: it is refused as it is.
+        'deliver_at', coalesce(to_char(deliver_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), deliver_at::text)))::text;
     -- The payload is set in as it is: stripping nulls would change it.
     document := left(document, -1) || ', "payload": ' || payload::text
         || coalesce(', "metadata": ' || metadata::text, '') || '}';
