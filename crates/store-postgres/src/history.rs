@@ -21,14 +21,14 @@ use crate::place::{Found, Wanted};
 use crate::rows::{attempt, get, message};
 use crate::session::{Call, Session};
 
-use candidates::{Search, Window};
+use candidates::{Bounds, Search, Window};
 
 #[async_trait]
 impl History for PostgresStore {
     async fn messages(&self, filter: &MessageFilter, page: Page) -> Result<Slice<Message>> {
         let session = self.working.take().await?;
-        session.open(SNAPSHOT, Vec::new()).await?;
-        let slice = candidates::messages(&session, filter, page).await?;
+        let bounds = begin(&session).await?;
+        let slice = candidates::messages(&session, bounds, filter, page).await?;
         session.commit(Vec::new()).await?;
         Ok(slice)
     }
@@ -52,8 +52,8 @@ impl History for PostgresStore {
 
     async fn deliveries(&self, filter: &DeliveryFilter, page: Page) -> Result<Slice<Delivery>> {
         let session = self.working.take().await?;
-        session.open(SNAPSHOT, Vec::new()).await?;
-        let slice = list(&session, filter, page).await?;
+        let bounds = begin(&session).await?;
+        let slice = list(&session, bounds, filter, page).await?;
         session.commit(Vec::new()).await?;
         Ok(slice)
     }
@@ -113,11 +113,16 @@ fn shown(message: &Message, id: DeliveryId, target: Target, found: Found) -> Del
     }
 }
 
+/// Opens the snapshot of a page.
+async fn begin(session: &Session) -> Result<Bounds> {
+    Bounds::read(&session.open(SNAPSHOT, vec![Call::Query(Bounds::CALL, Vec::new())]).await?)
+}
+
 /// Goes through candidates, newest first, until the page is full, nothing is left, or enough was examined.
-async fn list(session: &Session, filter: &DeliveryFilter, page: Page) -> Result<Slice<Delivery>> {
+async fn list(session: &Session, bounds: Bounds, filter: &DeliveryFilter, page: Page) -> Result<Slice<Delivery>> {
     let mut items: Vec<Delivery> = Vec::new();
     let limit = usize::try_from(page.limit.max(1)).unwrap_or(usize::MAX);
-    let mut search = Search::begin(session, filter).await?;
+    let mut search = Search::begin(session, bounds, filter).await?;
     let mut window = Window::of(filter.since, filter.until, page.before);
     let mut left = usize::try_from(MAX_EXAMINED).unwrap_or(usize::MAX);
     let mut step = limit.clamp(64, 500);

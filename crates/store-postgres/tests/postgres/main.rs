@@ -4,6 +4,7 @@
 
 mod collisions;
 mod made;
+mod paging;
 mod pooled;
 mod schema;
 mod server_away;
