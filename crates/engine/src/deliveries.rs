@@ -20,6 +20,7 @@ use serde_json::json;
 
 use crate::Engine;
 use crate::caller::Caller;
+use crate::erasures::hides;
 use crate::error::{EngineError, Result};
 use crate::ingest::{Draft, Envelope};
 use crate::request::{self, ShownRequest};
@@ -89,8 +90,9 @@ impl Engine {
     /// Messages, newest first.
     pub async fn messages(&self, caller: &Caller, filter: MessageFilter, page: Page) -> Result<Slice<Message>> {
         caller.require(Scope::Read)?;
+        let erasures = self.erasures();
         let mut slice = self.0.store.messages(&filter, page).await?;
-        slice.items.retain(|message| !self.hides_message(message));
+        slice.items.retain(|message| !hides(&erasures, message));
         Ok(slice)
     }
 
@@ -98,8 +100,10 @@ impl Engine {
     pub async fn messages_with_uid(&self, caller: &Caller, filter: MessageFilter, uid: &str) -> Result<Slice<Message>> {
         caller.require(Scope::Read)?;
         let tenant = caller.tenant_for(filter.tenant.as_ref().map(Tenant::as_str))?;
+        let erasures = self.erasures();
         let found = self.0.store.message_by_uid(&tenant, uid).await?;
-        Ok(Slice { items: found.filter(|message| filter.shows(message)).into_iter().collect(), next: None })
+        let found = found.filter(|message| filter.shows(message) && !hides(&erasures, message));
+        Ok(Slice { items: found.into_iter().collect(), next: None })
     }
 
     /// One message with its payload, by id or `uid:…`.
@@ -111,6 +115,7 @@ impl Engine {
     }
 
     pub(crate) async fn find_message(&self, caller: &Caller, tenant: Option<&str>, id: &str) -> Result<Message> {
+        let erasures = self.erasures();
         let found = match id.strip_prefix("uid:") {
             Some(uid) => self.0.store.message_by_uid(&caller.tenant_for(tenant)?, uid).await?,
             None => match id.parse::<MessageId>() {
@@ -121,7 +126,7 @@ impl Engine {
                 Err(_) => None,
             },
         };
-        let found = found.filter(|message| caller.sees(&message.tenant) && !self.hides_message(message));
+        let found = found.filter(|message| caller.sees(&message.tenant) && !hides(&erasures, message));
         found.ok_or(EngineError::NotFound("message"))
     }
 
@@ -142,10 +147,11 @@ impl Engine {
         page: Page,
     ) -> Result<Slice<DeliveryDetail>> {
         caller.require(Scope::Read)?;
+        let erasures = self.erasures();
         let slice = self.0.store.deliveries(&filter, page).await?;
         let mut urls = HashMap::new();
         let mut items = Vec::with_capacity(slice.items.len());
-        for delivery in self.without_erased(slice.items).await? {
+        for delivery in self.without_erased(&erasures, slice.items).await? {
             items.push(self.detail(delivery, &mut urls).await?);
         }
         Ok(Slice { items, next: slice.next })
@@ -160,15 +166,17 @@ impl Engine {
 
     pub(crate) async fn find_delivery(&self, caller: &Caller, id: &str) -> Result<Delivery> {
         let id: DeliveryId = id.parse().map_err(|_| EngineError::NotFound("delivery"))?;
+        let erasures = self.erasures();
         let found = self.0.store.delivery(id).await?.filter(|delivery| caller.sees(&delivery.tenant));
-        let found = self.without_erased(found.into_iter().collect()).await?.pop();
+        let found = self.without_erased(&erasures, found.into_iter().collect()).await?.pop();
         found.ok_or(EngineError::NotFound("delivery"))
     }
 
     /// One delivery as it is shown, whoever asks.
     pub(crate) async fn store_delivery(&self, id: DeliveryId) -> Result<Option<DeliveryDetail>> {
+        let erasures = self.erasures();
         let found = self.0.store.delivery(id).await?;
-        match self.without_erased(found.into_iter().collect()).await?.pop() {
+        match self.without_erased(&erasures, found.into_iter().collect()).await?.pop() {
             Some(delivery) => self.detail(delivery, &mut HashMap::new()).await.map(Some),
             None => Ok(None),
         }

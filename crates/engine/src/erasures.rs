@@ -239,18 +239,18 @@ impl Engine {
         Ok(())
     }
 
-    fn erasures(&self) -> std::sync::Arc<[Erasure]> {
+    /// The erasures under way. A read takes them before it asks the store: one that ends in between has removed what it
+    /// takes, but the read may have seen that before.
+    pub(crate) fn erasures(&self) -> std::sync::Arc<[Erasure]> {
         self.0.erasures.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// Whether a message is being erased.
-    pub(crate) fn hides_message(&self, message: &Message) -> bool {
-        self.erasures().iter().any(|erasure| erasure.takes_message(message))
-    }
-
-    /// Leaves out the deliveries that are being erased.
-    pub(crate) async fn without_erased(&self, mut deliveries: Vec<Delivery>) -> Result<Vec<Delivery>, StoreError> {
-        let erasures = self.erasures();
+    /// Leaves out the deliveries that these erasures take.
+    pub(crate) async fn without_erased(
+        &self,
+        erasures: &[Erasure],
+        mut deliveries: Vec<Delivery>,
+    ) -> Result<Vec<Delivery>, StoreError> {
         if erasures.is_empty() {
             return Ok(deliveries);
         }
@@ -261,7 +261,8 @@ impl Engine {
             });
             if !hidden && erasures.iter().any(Erasure::needs_message) {
                 let message = self.0.store.message(delivery.id.message()).await?;
-                hidden = message.is_some_and(|message| self.hides_message(&message));
+                // A message that is gone may have been erased after its delivery was read.
+                hidden = message.is_none_or(|message| hides(erasures, &message));
             }
             if !hidden {
                 kept.push(delivery);
@@ -269,6 +270,11 @@ impl Engine {
         }
         Ok(kept)
     }
+}
+
+/// Whether one of these erasures takes a message.
+pub(crate) fn hides(erasures: &[Erasure], message: &Message) -> bool {
+    erasures.iter().any(|erasure| erasure.takes_message(message))
 }
 
 /// Whether an erasure takes a delivery's whole message, as far as the delivery itself shows.
