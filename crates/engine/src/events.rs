@@ -2,14 +2,15 @@
 //! to be sent again.
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use posthaste_core::Origin;
-use posthaste_core::cloudevents::Event;
+use posthaste_core::cloudevents::{Event, EventError};
 use sha2::{Digest, Sha256};
 
 use crate::Engine;
 use crate::caller::Caller;
 use crate::error::{EngineError, Result};
-use crate::ingest::{Draft, Envelope, Receipt};
+use crate::ingest::{Draft, Envelope, MAX_BATCH, Receipt};
 
 /// The extension attribute that names the tenant.
 const TENANT: &str = "tenant";
@@ -49,6 +50,31 @@ impl Engine {
             ..Envelope::default()
         };
         self.publish(caller, draft, envelope).await.map_err(name_attributes)
+    }
+
+    /// Accepts 1 to 500 events, each for itself; answers in the order given. Pointers lead into each event.
+    pub async fn publish_events(
+        &self,
+        caller: &Caller,
+        tenant: Option<&str>,
+        events: Vec<Result<Event<'_>, EventError>>,
+        traceparent: Option<&str>,
+    ) -> Result<Vec<Result<Receipt>>> {
+        if events.is_empty() || events.len() > MAX_BATCH {
+            return Err(EngineError::invalid("", format!("give 1 to {MAX_BATCH} events")));
+        }
+        let published = events
+            .into_iter()
+            .map(async |event| self.publish_event(caller, tenant, event?, traceparent.map(str::to_owned)).await);
+        Ok(join_all(published).await)
+    }
+}
+
+impl From<EventError> for EngineError {
+    /// In a document an attribute is a member.
+    fn from(error: EventError) -> Self {
+        let pointer = if error.attribute.is_empty() { String::new() } else { format!("/{}", error.attribute) };
+        Self::invalid(pointer, error.detail)
     }
 }
 

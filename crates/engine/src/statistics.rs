@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use posthaste_core::{Scope, Timestamp};
+use posthaste_core::{Scope, Span, Timestamp};
 use posthaste_store::history::EndpointActivity;
 
 use crate::Engine;
 use crate::caller::Caller;
 use crate::error::Result;
+
+/// How far back the numbers look by default.
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// An endpoint's last hours in numbers, from a bounded number of its newest attempts.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,15 +79,16 @@ impl Percentiles {
 }
 
 impl Engine {
-    /// How an endpoint did within a window before now.
+    /// How an endpoint did within a window before now, a day by default.
     pub async fn endpoint_stats(
         &self,
         caller: &Caller,
         tenant: Option<&str>,
         id: &str,
-        window: Duration,
+        window: Option<Span>,
     ) -> Result<EndpointStats> {
         caller.require(Scope::Read)?;
+        let window = window.map_or(DAY, Span::duration);
         let endpoint = self.find_endpoint(caller, tenant, id).await?;
         let since = self.0.clock.now() - window;
         Ok(EndpointStats::new(window, self.0.store.endpoint_activity(endpoint.id, since).await?))

@@ -1,7 +1,5 @@
 //! Endpoints: URLs that want messages, with their policies.
 
-use std::time::Duration;
-
 use async_graphql::{ComplexObject, Context, ID, Json, Object, Result, SimpleObject};
 use posthaste_core::secret::SigningSecrets;
 use posthaste_core::signature::public_key;
@@ -20,9 +18,6 @@ use crate::words::{
     BodyFormat, DeliveryStatus, EndpointState, Guarantee, OnFailed, Ordering, RetryAfter, SettingsAt, SignatureStyle,
     Verification,
 };
-
-/// How far back statistics look by default.
-const DAY: Duration = Duration::from_secs(86_400);
 
 /// A URL that wants messages, with its policy.
 #[derive(SimpleObject)]
@@ -146,7 +141,7 @@ impl Endpoint {
         let visit = visit::of(context);
         let wrong =
             |error: posthaste_core::time::InvalidSpan| EngineError::invalid("/windowSeconds", error.to_string());
-        let window = window_seconds.map(Span::from_seconds).transpose().map_err(wrong)?.map_or(DAY, Span::duration);
+        let window = window_seconds.map(Span::from_seconds).transpose().map_err(wrong)?;
         let _room = visit.read().await?;
         Ok(Some(visit.engine().endpoint_stats(&visit.caller, None, &self.id, window).await?.into()))
     }

@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
 use bytes::Bytes;
+use posthaste_core::cloudevents::parse_structured;
 use posthaste_engine::ingest::{Draft, Envelope, Receipt as Accepted};
 use posthaste_engine::{EngineError, FieldError, document as reader};
 use serde::Serialize;
@@ -90,6 +91,22 @@ pub struct BatchItem {
     error: Option<Problem>,
 }
 
+impl BatchItem {
+    /// What became of the item that stands at this place of the argument.
+    fn new(argument: &str, index: usize, outcome: Result<Accepted, EngineError>) -> Self {
+        match outcome {
+            Ok(accepted) => Self { receipt: Some(Receipt::from(accepted)), error: None },
+            Err(refused) => {
+                let mut problem = Problem::from(refused);
+                for fault in &mut problem.errors {
+                    fault.pointer.insert_str(0, &format!("/{argument}/{index}"));
+                }
+                Self { receipt: None, error: Some(problem) }
+            }
+        }
+    }
+}
+
 /// Why something was refused.
 #[derive(SimpleObject)]
 pub struct Problem {
@@ -105,7 +122,7 @@ pub struct Problem {
 /// One thing that is wrong.
 #[derive(SimpleObject)]
 pub struct Fault {
-    /// A JSON pointer into the input.
+    /// A JSON pointer into the arguments.
     pointer: String,
     detail: String,
 }
@@ -151,11 +168,39 @@ impl PublishMutations {
         let texts: Vec<Bytes> =
             messages.iter().map(|input| document::text_of(input).map(Bytes::from)).collect::<Result<_, _>>()?;
         let outcomes = visit.engine().publish_all(&visit.caller, texts.iter().map(draft).collect()).await?;
-        let item = |outcome| match outcome {
-            Ok(accepted) => BatchItem { receipt: Some(Receipt::from(accepted)), error: None },
-            Err(refused) => BatchItem { receipt: None, error: Some(Problem::from(refused)) },
-        };
-        Ok(Some(outcomes.into_iter().map(item).collect()))
+        let item = |(index, outcome)| BatchItem::new("messages", index, outcome);
+        Ok(Some(outcomes.into_iter().enumerate().map(item).collect()))
+    }
+
+    /// Publishes a CloudEvent in its JSON format: `type` is the topic; `source` and `id` together make a repetition the
+    /// same event. Its data is written anew: give `data_base64` where every byte counts.
+    #[graphql(complexity = "10 + child_complexity")]
+    async fn publish_event(
+        &self,
+        context: &Context<'_>,
+        event: AnyJson,
+        tenant: Option<String>,
+    ) -> Result<Option<Receipt>> {
+        let visit = visit::of(context);
+        let text = document::text_of(&event)?;
+        let event = parse_structured(&text).map_err(EngineError::from)?;
+        Ok(Some(visit.engine().publish_event(&visit.caller, tenant.as_deref(), event, None).await?.into()))
+    }
+
+    /// Publishes 1 to 500 CloudEvents, each accepted or refused for itself; answers in the order given.
+    #[graphql(complexity = "500 + child_complexity")]
+    async fn publish_events(
+        &self,
+        context: &Context<'_>,
+        events: Vec<AnyJson>,
+        tenant: Option<String>,
+    ) -> Result<Option<Vec<BatchItem>>> {
+        let visit = visit::of(context);
+        let texts: Vec<Vec<u8>> = events.iter().map(document::text_of).collect::<Result<_, _>>()?;
+        let events = texts.iter().map(|text| parse_structured(text)).collect();
+        let outcomes = visit.engine().publish_events(&visit.caller, tenant.as_deref(), events, None).await?;
+        let item = |(index, outcome)| BatchItem::new("events", index, outcome);
+        Ok(Some(outcomes.into_iter().enumerate().map(item).collect()))
     }
 
     /// Ends what is still pending of a message; says how many deliveries those were.

@@ -1,5 +1,6 @@
 //! Topics, endpoints, subscriptions.
 
+use posthaste_core::Span;
 use posthaste_engine::{Engine, EngineError};
 use posthaste_store::catalog::{EndpointFilter, Force};
 use tonic::{Request, Response, Status};
@@ -193,6 +194,24 @@ impl Catalog for Service {
         let p::TestEndpointRequest { id, tenant } = request.into_inner();
         let attempt = self.0.test_endpoint(&caller, tenant.as_deref(), &id).await.map_err(status::of)?;
         Ok(Response::new(view::attempt(attempt)))
+    }
+
+    async fn challenge_endpoint(&self, request: Request<p::ChallengeEndpointRequest>) -> Answer<p::Endpoint> {
+        let caller = caller::of(&request)?;
+        let p::ChallengeEndpointRequest { id, tenant } = request.into_inner();
+        let endpoint = self.0.challenge_endpoint(&caller, tenant.as_deref(), &id).await.map_err(status::of)?;
+        Ok(Response::new(view::endpoint(endpoint)))
+    }
+
+    async fn get_endpoint_stats(&self, request: Request<p::GetEndpointStatsRequest>) -> Answer<p::EndpointStats> {
+        let caller = caller::of(&request)?;
+        let p::GetEndpointStatsRequest { id, tenant, window_seconds } = request.into_inner();
+        let wrong = |error: posthaste_core::time::InvalidSpan| {
+            status::of(EngineError::invalid("/window_seconds", error.to_string()))
+        };
+        let window = window_seconds.map(Span::from_seconds).transpose().map_err(wrong)?;
+        let stats = self.0.endpoint_stats(&caller, tenant.as_deref(), &id, window).await.map_err(status::of)?;
+        Ok(Response::new(view::endpoint_stats(stats)))
     }
 
     async fn subscribe(&self, request: Request<p::SubscribeRequest>) -> Answer<p::SubscribeResponse> {

@@ -62,6 +62,11 @@ impl Collected {
         }
     }
 
+    fn instant(&mut self, name: &str, at: Option<prost_types::Timestamp>) {
+        let at = crate::instant::read(at, &format!("/{name}"));
+        self.value(name, at.map(|at| at.map(|at| json!(at))));
+    }
+
     fn list<T: Into<Value>>(&mut self, name: &str, list: Vec<T>) {
         if !list.is_empty() {
             self.set(name, Some(list));
@@ -147,16 +152,22 @@ fn signature_styles(out: &mut Collected, styles: &[i32], unsigned: bool) {
         out.set("signature_styles", Some(json!([])));
         return;
     }
-    let mut words = Vec::with_capacity(styles.len());
-    for (index, number) in styles.iter().enumerate() {
-        let pointer = format!("/signature_styles/{index}");
-        match SignatureStyle::read(*number, &pointer) {
-            Ok(Some(style)) => words.push(json!(style)),
-            Ok(None) => out.errors.push(FieldError::new(pointer, "0 is no style: name one, or set unsigned")),
+    let words = words::<SignatureStyle>(out, styles, "/signature_styles", "0 is no style: name one, or set unsigned");
+    out.list("signature_styles", words);
+}
+
+/// A list of words; 0, which stands for nothing given, is none of them.
+fn words<T: Numbered + Serialize>(out: &mut Collected, numbers: &[i32], pointer: &str, none: &str) -> Vec<Value> {
+    let mut words = Vec::with_capacity(numbers.len());
+    for (index, number) in numbers.iter().enumerate() {
+        let pointer = format!("{pointer}/{index}");
+        match T::read(*number, &pointer) {
+            Ok(Some(word)) => words.push(json!(word)),
+            Ok(None) => out.errors.push(FieldError::new(pointer, none)),
             Err(error) => out.errors.push(error),
         }
     }
-    out.list("signature_styles", words);
+    words
 }
 
 fn retry(out: &mut Collected, given: proto::RetryPolicy) {
@@ -212,11 +223,36 @@ pub fn schedule_settings(settings: Option<proto::ScheduleSettings>) -> Result<Me
 pub fn replay_filter(filter: Option<proto::ReplayFilter>) -> Result<Value, EngineError> {
     let given = filter.unwrap_or_default();
     let mut out = Collected::default();
-    let at = |at, pointer| crate::instant::read(at, pointer).map(|at| at.map(|at| json!(at)));
-    out.value("since", at(given.since, "/since"));
-    out.value("until", at(given.until, "/until"));
+    out.instant("since", given.since);
+    out.instant("until", given.until);
     out.word::<posthaste_engine::replays::ReplayStatus>("status", given.status);
     out.set("dry_run", Some(given.dry_run));
+    out.end().map(Value::Object)
+}
+
+/// A key to be made.
+pub fn key(request: proto::CreateKeyRequest) -> Result<Value, EngineError> {
+    let proto::CreateKeyRequest { name, scopes, tenant, expires_at } = request;
+    let mut out = Collected::default();
+    out.set("name", Some(name));
+    let words = words::<posthaste_core::Scope>(&mut out, &scopes, "/scopes", "0 is no scope: name one");
+    out.set("scopes", Some(words));
+    out.set("tenant", tenant);
+    out.instant("expires_at", expires_at);
+    out.end().map(Value::Object)
+}
+
+/// What is to be erased.
+pub fn erasure(request: proto::EraseRequest) -> Result<Value, EngineError> {
+    let proto::EraseRequest { tenant, topic, endpoint_id, message_id, delivery_id, metadata, before } = request;
+    let mut out = Collected::default();
+    out.set("tenant", tenant);
+    out.set("topic", topic);
+    out.set("endpoint_id", endpoint_id);
+    out.set("message_id", message_id);
+    out.set("delivery_id", delivery_id);
+    out.map("metadata", &metadata);
+    out.instant("before", before);
     out.end().map(Value::Object)
 }
 

@@ -5,7 +5,7 @@ use posthaste_core::endpoint::{
     BodyFormat, EndpointState, Guarantee, OnFailed, Ordering, RetryAfter, SettingsAt, SignatureStyle, Verification,
 };
 use posthaste_core::schedule::Missed;
-use posthaste_core::{CloseReason, DeliveryStatus, Outcome, WaitingFor};
+use posthaste_core::{CloseReason, DeliveryStatus, Outcome, Scope, WaitingFor};
 use posthaste_engine::FieldError;
 use posthaste_engine::replays::ReplayStatus;
 use posthaste_store::jobs::JobState;
@@ -73,6 +73,7 @@ numbered! {
         ProtocolError ProtocolError, Unknown Unknown,
     }
     ReplayStatus ReplayStatus { Failed Failed, Missed Missed, Succeeded Succeeded, All All }
+    Scope Scope { Admin Admin, Publish Publish, Read Read, Endpoints Endpoints }
     JobState ReplayState { Running Running, Done Done, Cancelled Cancelled }
 }
 

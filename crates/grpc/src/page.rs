@@ -23,14 +23,20 @@ impl Listing {
         limit: Option<u32>,
         cursor: Option<String>,
     ) -> Result<Self, EngineError> {
-        let limit = limit.unwrap_or(DEFAULT_LIMIT);
-        if !(1..=MAX_LIMIT).contains(&limit) {
-            return Err(EngineError::invalid("/limit", format!("use 1 to {MAX_LIMIT}")));
-        }
+        let limit = Self::limit(limit)?;
         let stamp = ListStamp::new(name, [filters.encode_to_vec().as_slice()]);
         let before = cursor.map(|cursor| stamp.decode(&cursor)).transpose();
         let before = before.map_err(|detail| EngineError::invalid("/cursor", detail))?;
         Ok(Self { page: Page { before, limit }, stamp })
+    }
+
+    /// How many items a page may have.
+    pub fn limit(given: Option<u32>) -> Result<u32, EngineError> {
+        let limit = given.unwrap_or(DEFAULT_LIMIT);
+        if (1..=MAX_LIMIT).contains(&limit) {
+            return Ok(limit);
+        }
+        Err(EngineError::invalid("/limit", format!("use 1 to {MAX_LIMIT}")))
     }
 
     /// A page as it is shown: its items and the next cursor.

@@ -23,4 +23,7 @@ macro_rules! files {
         )),*];
     };
 }
-files! { "attempt" "catalog" "deliveries" "delivery" "endpoint" "message" "problem" "publisher" "replay" "schedules" "topic" }
+files! {
+    "attempt" "catalog" "challenges" "deliveries" "delivery" "endpoint" "keys" "message" "problem" "publisher" "replay" "schedules"
+    "system" "topic"
+}

@@ -1,5 +1,6 @@
 //! Messages come in: one, many, or a stream of them.
 
+mod events;
 mod stream;
 
 use std::pin::Pin;
@@ -17,8 +18,8 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::proto::publish_result::Result as Outcome;
 use crate::proto::publisher_server::Publisher;
 use crate::proto::{
-    MessageDraft, PublishBatchRequest, PublishBatchResponse, PublishRequest, PublishResult, PublishStreamRequest,
-    PublishStreamResponse, Receipt,
+    MessageDraft, PublishBatchRequest, PublishBatchResponse, PublishEventsRequest, PublishEventsResponse,
+    PublishRequest, PublishResult, PublishStreamRequest, PublishStreamResponse, Receipt,
 };
 use crate::{caller, instant, status, view};
 
@@ -61,6 +62,15 @@ impl Publisher for Service {
             PublishResult { result: Some(result) }
         });
         Ok(Response::new(PublishBatchResponse { results: results.collect() }))
+    }
+
+    async fn publish_events(
+        &self,
+        request: Request<PublishEventsRequest>,
+    ) -> Result<Response<PublishEventsResponse>, Status> {
+        let (caller, trace) = (caller::of(&request)?, trace(&request));
+        let results = events::publish(&self.engine, &caller, request.into_inner(), trace).await.map_err(status::of)?;
+        Ok(Response::new(PublishEventsResponse { results }))
     }
 
     type PublishStreamStream = Pin<Box<dyn Stream<Item = Result<PublishStreamResponse, Status>> + Send>>;

@@ -3,9 +3,11 @@
 mod attempt;
 mod delivery;
 mod endpoint;
+mod key;
 mod message;
 mod replay;
 mod schedule;
+mod stats;
 mod topic;
 
 use posthaste_engine::ingest::Receipt;
@@ -13,9 +15,11 @@ use posthaste_engine::ingest::Receipt;
 pub use attempt::attempt;
 pub use delivery::delivery;
 pub use endpoint::{endpoint, secret};
+pub use key::key;
 pub use message::{full_message, message};
 pub use replay::replay;
 pub use schedule::schedule;
+pub use stats::{endpoint_stats, erasure, stats};
 pub use topic::topic;
 
 use crate::{instant, proto};

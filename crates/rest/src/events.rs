@@ -2,12 +2,10 @@
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request, State};
-use futures_util::future::join_all;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use posthaste_core::Tenant;
 use posthaste_core::cloudevents::{Event, EventError, Mode, parse_batch, parse_binary, parse_structured};
-use posthaste_engine::ingest::MAX_BATCH;
 use posthaste_engine::request::given_trace;
 use posthaste_engine::{Caller, EngineError};
 use serde::{Deserialize, Serialize};
@@ -128,25 +126,21 @@ impl Publisher<'_> {
     async fn batch(&self, bytes: &[u8]) -> Answer {
         body::syntax(bytes)?;
         let events = parse_batch(bytes).map_err(in_document)?;
-        if events.is_empty() || events.len() > MAX_BATCH {
-            return Err(EngineError::invalid("", format!("give 1 to {MAX_BATCH} events")).into());
-        }
-        let published = events.into_iter().enumerate().map(async |(index, event)| {
-            let outcome = match event {
-                Ok(event) => self.publish(event).await,
-                Err(error) => Err(in_document(error)),
-            };
-            outcome.map_err(|problem| problem.within(&format!("/{index}")))
-        });
-        let outcomes = join_all(published).await;
+        let answers = self.app.engine().publish_events(self.caller, self.tenant, events, self.traceparent).await?;
+        let outcomes: Vec<Result<ReceiptView, Problem>> = answers
+            .into_iter()
+            .enumerate()
+            .map(|(index, answer)| {
+                answer.map(ReceiptView::from).map_err(|error| Problem::from(error).within(&format!("/{index}")))
+            })
+            .collect();
         answer::json(StatusCode::ACCEPTED, &EventReceipt::Many(BatchView::new(&outcomes)))
     }
 }
 
 /// In a document an attribute is a member.
 fn in_document(error: EventError) -> Problem {
-    let pointer = if error.attribute.is_empty() { String::new() } else { format!("/{}", error.attribute) };
-    EngineError::invalid(pointer, error.detail).into()
+    EngineError::from(error).into()
 }
 
 /// In binary mode it is a header.

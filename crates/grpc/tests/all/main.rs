@@ -10,3 +10,4 @@ mod deliveries;
 mod generated;
 mod publishing;
 mod schedules;
+mod system;

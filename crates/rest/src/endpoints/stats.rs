@@ -1,7 +1,5 @@
 //! How an endpoint has been doing.
 
-use std::time::Duration;
-
 use axum::extract::State;
 use http::StatusCode;
 use posthaste_core::{Span, Tenant, Timestamp};
@@ -16,9 +14,6 @@ use crate::answer::{self, Answer};
 use crate::auth::Authenticated;
 use crate::path::Id;
 use crate::query::Query;
-
-/// How far back the numbers look by default.
-const DAY: Duration = Duration::from_secs(86_400);
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(get_endpoint_stats))
@@ -99,8 +94,7 @@ async fn get_endpoint_stats(
     Id(id): Id,
     Query(query): Query<StatsQuery>,
 ) -> Answer {
-    let window = query.window_seconds.map_or(DAY, Span::duration);
     let tenant = query.tenant.as_ref().map(Tenant::as_str);
-    let stats = app.engine().endpoint_stats(&caller, tenant, &id, window).await?;
+    let stats = app.engine().endpoint_stats(&caller, tenant, &id, query.window_seconds).await?;
     answer::json(StatusCode::OK, &StatsView::from(stats))
 }
