@@ -19,6 +19,8 @@ mod refusals;
 #[cfg(test)]
 mod roles;
 #[cfg(test)]
+mod scenarios;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod serve;
