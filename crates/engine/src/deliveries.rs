@@ -280,9 +280,15 @@ impl Engine {
     }
 
     /// Sends a message of its own to one endpoint and answers with its first attempt.
-    pub async fn test_endpoint(&self, caller: &Caller, tenant: Option<&str>, id: &str) -> Result<AttemptDetail> {
+    pub async fn test_endpoint(
+        &self,
+        caller: &Caller,
+        tenant: Option<&str>,
+        id: &str,
+        if_match: Option<u32>,
+    ) -> Result<AttemptDetail> {
         caller.require(Scope::Endpoints)?;
-        let endpoint = self.find_endpoint(caller, tenant, id).await?;
+        let endpoint = self.find_endpoint_at(caller, tenant, id, if_match).await?;
         if !endpoint.state.sends() {
             let detail = format!("the endpoint is {}: resume it first", endpoint.state.as_str());
             return Err(EngineError::Conflict { code: "endpoint_not_active", detail });

@@ -127,6 +127,21 @@ impl Engine {
         found.filter(|endpoint| caller.sees(&endpoint.tenant)).ok_or(EngineError::NotFound("endpoint"))
     }
 
+    /// The endpoint, if it has the revision that the caller means.
+    pub(crate) async fn find_endpoint_at(
+        &self,
+        caller: &Caller,
+        tenant: Option<&str>,
+        id: &str,
+        if_match: Option<u32>,
+    ) -> Result<Endpoint> {
+        let endpoint = self.find_endpoint(caller, tenant, id).await?;
+        if if_match.is_some_and(|revision| revision != endpoint.revision) {
+            return Err(EngineError::PreconditionFailed);
+        }
+        Ok(endpoint)
+    }
+
     /// Changes an endpoint by a JSON Merge Patch. A null sets what may be null, and removes a header or a note.
     pub async fn update_endpoint(
         &self,
@@ -147,10 +162,7 @@ impl Engine {
         }
         let mut tries = 0;
         loop {
-            let mut endpoint = self.find_endpoint(caller, tenant, id).await?;
-            if if_match.is_some_and(|revision| revision != endpoint.revision) {
-                return Err(EngineError::PreconditionFailed);
-            }
+            let mut endpoint = self.find_endpoint_at(caller, tenant, id, if_match).await?;
             let mut document =
                 serde_json::to_value(&endpoint.settings).map_err(|error| EngineError::Internal(error.to_string()))?;
             patch_settings(&mut document, patch.clone());
@@ -189,10 +201,7 @@ impl Engine {
         if_match: Option<u32>,
     ) -> Result<()> {
         caller.require(Scope::Endpoints)?;
-        let endpoint = self.find_endpoint(caller, tenant, id).await?;
-        if if_match.is_some_and(|revision| revision != endpoint.revision) {
-            return Err(EngineError::PreconditionFailed);
-        }
+        let endpoint = self.find_endpoint_at(caller, tenant, id, if_match).await?;
         self.0.store.delete_endpoint(endpoint.id, self.0.clock.now()).await?;
         self.catalog_changed_everywhere().await?;
         self.0.drain_hint.by(self.0.clock.now());
@@ -200,15 +209,28 @@ impl Engine {
     }
 
     /// Holds an endpoint's deliveries, on every node before this returns.
-    pub async fn pause_endpoint(&self, caller: &Caller, tenant: Option<&str>, id: &str) -> Result<Endpoint> {
-        let endpoint = self.set_state(caller, tenant, id, EndpointState::Paused, Some("paused by request")).await?;
+    pub async fn pause_endpoint(
+        &self,
+        caller: &Caller,
+        tenant: Option<&str>,
+        id: &str,
+        if_match: Option<u32>,
+    ) -> Result<Endpoint> {
+        let paused = (EndpointState::Paused, Some("paused by request"));
+        let endpoint = self.set_state(caller, tenant, id, if_match, paused).await?;
         self.announce_endpoint(announce::ENDPOINT_PAUSED, &endpoint);
         Ok(endpoint)
     }
 
     /// Sends an endpoint's deliveries again, those that waited too.
-    pub async fn resume_endpoint(&self, caller: &Caller, tenant: Option<&str>, id: &str) -> Result<Endpoint> {
-        let endpoint = self.set_state(caller, tenant, id, EndpointState::Active, None).await?;
+    pub async fn resume_endpoint(
+        &self,
+        caller: &Caller,
+        tenant: Option<&str>,
+        id: &str,
+        if_match: Option<u32>,
+    ) -> Result<Endpoint> {
+        let endpoint = self.set_state(caller, tenant, id, if_match, (EndpointState::Active, None)).await?;
         self.announce_endpoint(announce::ENDPOINT_RECOVERED, &endpoint);
         // Orders that a failed delivery holds go on too, also if the endpoint had been active all the while.
         self.0.store.release_lanes(endpoint.id, self.0.clock.now()).await?;
@@ -223,13 +245,13 @@ impl Engine {
         caller: &Caller,
         tenant: Option<&str>,
         id: &str,
-        state: EndpointState,
-        reason: Option<&str>,
+        if_match: Option<u32>,
+        (state, reason): (EndpointState, Option<&str>),
     ) -> Result<Endpoint> {
         caller.require(Scope::Endpoints)?;
         let mut tries = 0;
         loop {
-            let mut endpoint = self.find_endpoint(caller, tenant, id).await?;
+            let mut endpoint = self.find_endpoint_at(caller, tenant, id, if_match).await?;
             if endpoint.state == state {
                 return Ok(endpoint);
             }
@@ -272,6 +294,7 @@ impl Engine {
         tenant: Option<&str>,
         id: &str,
         body: Value,
+        if_match: Option<u32>,
     ) -> Result<SigningSecrets> {
         caller.require(Scope::Endpoints)?;
         let rotation: Rotation = document::read(body, "")?;
@@ -283,7 +306,7 @@ impl Engine {
         };
         let mut tries = 0;
         loop {
-            let mut endpoint = self.find_endpoint(caller, tenant, id).await?;
+            let mut endpoint = self.find_endpoint_at(caller, tenant, id, if_match).await?;
             let secrets = self.open(&endpoint)?.rotate(fresh.clone(), overlap.duration(), self.0.clock.now());
             endpoint.secrets = self.seal(endpoint.id, &secrets)?;
             match self.write(endpoint).await {

@@ -101,10 +101,17 @@ impl Replay {
 
 impl Engine {
     /// Begins a replay of an endpoint's past.
-    pub async fn start_replay(&self, caller: &Caller, tenant: Option<&str>, id: &str, body: Value) -> Result<Replay> {
+    pub async fn start_replay(
+        &self,
+        caller: &Caller,
+        tenant: Option<&str>,
+        id: &str,
+        body: Value,
+        if_match: Option<u32>,
+    ) -> Result<Replay> {
         caller.require(Scope::Endpoints)?;
         let draft: ReplayDraft = document::read(body, "")?;
-        let endpoint = self.find_endpoint(caller, tenant, id).await?;
+        let endpoint = self.find_endpoint_at(caller, tenant, id, if_match).await?;
         let now = self.0.clock.now();
         let until = draft.until.unwrap_or(now).min(now);
         if draft.since.is_some_and(|since| since >= until) {

@@ -140,9 +140,18 @@ impl Engine {
     }
 
     /// Publishes a schedule's message now, beside its due times.
-    pub async fn fire_schedule(&self, caller: &Caller, tenant: Option<&str>, id: &str) -> Result<Receipt> {
+    pub async fn fire_schedule(
+        &self,
+        caller: &Caller,
+        tenant: Option<&str>,
+        id: &str,
+        if_match: Option<u32>,
+    ) -> Result<Receipt> {
         caller.require(Scope::Endpoints)?;
         let schedule = self.find_schedule(caller, tenant, id).await?;
+        if if_match.is_some_and(|revision| revision != schedule.revision) {
+            return Err(EngineError::PreconditionFailed);
+        }
         let settings = &schedule.settings;
         let (payload, content_type) = payload_of(settings)?;
         let draft = Draft {

@@ -180,10 +180,16 @@ impl Engine {
     }
 
     /// Sends a new challenge; the former token is worth nothing any more.
-    pub async fn challenge_endpoint(&self, caller: &Caller, tenant: Option<&str>, id: &str) -> Result<Endpoint> {
+    pub async fn challenge_endpoint(
+        &self,
+        caller: &Caller,
+        tenant: Option<&str>,
+        id: &str,
+        if_match: Option<u32>,
+    ) -> Result<Endpoint> {
         caller.require(Scope::Endpoints)?;
         for _ in 0..TRIES {
-            let mut endpoint = self.find_endpoint(caller, tenant, id).await?;
+            let mut endpoint = self.find_endpoint_at(caller, tenant, id, if_match).await?;
             if endpoint.state != EndpointState::PendingVerification {
                 let detail = format!("the endpoint is {}: it waits for no verification", endpoint.state.as_str());
                 return Err(EngineError::Conflict { code: "wrong_state", detail });

@@ -118,19 +118,19 @@ impl EndpointMutations {
     /// Holds an endpoint's deliveries; it goes on to take them.
     async fn pause_endpoint(&self, context: &Context<'_>, id: ID, tenant: Option<String>) -> Result<Option<Endpoint>> {
         let visit = visit::of(context);
-        Ok(Some(visit.engine().pause_endpoint(&visit.caller, tenant.as_deref(), &id).await?.into()))
+        Ok(Some(visit.engine().pause_endpoint(&visit.caller, tenant.as_deref(), &id, None).await?.into()))
     }
 
     /// Sends what an endpoint held.
     async fn resume_endpoint(&self, context: &Context<'_>, id: ID, tenant: Option<String>) -> Result<Option<Endpoint>> {
         let visit = visit::of(context);
-        Ok(Some(visit.engine().resume_endpoint(&visit.caller, tenant.as_deref(), &id).await?.into()))
+        Ok(Some(visit.engine().resume_endpoint(&visit.caller, tenant.as_deref(), &id, None).await?.into()))
     }
 
     /// Sends a message of its own to an endpoint and answers with the first attempt.
     async fn test_endpoint(&self, context: &Context<'_>, id: ID, tenant: Option<String>) -> Result<Option<Attempt>> {
         let visit = visit::of(context);
-        Ok(Some(visit.engine().test_endpoint(&visit.caller, tenant.as_deref(), &id).await?.into()))
+        Ok(Some(visit.engine().test_endpoint(&visit.caller, tenant.as_deref(), &id, None).await?.into()))
     }
 
     /// Replaces an endpoint's secret; the former one signs beside it until the overlap ends.
@@ -143,7 +143,7 @@ impl EndpointMutations {
     ) -> Result<Option<Secrets>> {
         let visit = visit::of(context);
         let rotation = document::of(&input.unwrap_or_default())?;
-        Ok(Some(visit.engine().rotate_secret(&visit.caller, tenant.as_deref(), &id, rotation).await?.into()))
+        Ok(Some(visit.engine().rotate_secret(&visit.caller, tenant.as_deref(), &id, rotation, None).await?.into()))
     }
 
     /// Sends a new challenge to an endpoint that is not verified yet.
@@ -154,7 +154,7 @@ impl EndpointMutations {
         tenant: Option<String>,
     ) -> Result<Option<Endpoint>> {
         let visit = visit::of(context);
-        Ok(Some(visit.engine().challenge_endpoint(&visit.caller, tenant.as_deref(), &id).await?.into()))
+        Ok(Some(visit.engine().challenge_endpoint(&visit.caller, tenant.as_deref(), &id, None).await?.into()))
     }
 
     /// Brings back the token of a challenge: the endpoint gets messages from now on.

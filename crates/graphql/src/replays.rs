@@ -147,7 +147,7 @@ impl ReplayMutations {
     ) -> Result<Option<Replay>> {
         let visit = visit::of(context);
         let body = document::of(&input.unwrap_or_default())?;
-        Ok(Some(visit.engine().start_replay(&visit.caller, tenant.as_deref(), &id, body).await?.into()))
+        Ok(Some(visit.engine().start_replay(&visit.caller, tenant.as_deref(), &id, body, None).await?.into()))
     }
 
     /// Stops a replay; what it has put into the queue stays there.

@@ -194,6 +194,6 @@ impl ScheduleMutations {
     #[graphql(complexity = "10 + child_complexity")]
     async fn fire_schedule(&self, context: &Context<'_>, id: ID, tenant: Option<String>) -> Result<Option<Receipt>> {
         let visit = visit::of(context);
-        Ok(Some(visit.engine().fire_schedule(&visit.caller, tenant.as_deref(), &id).await?.into()))
+        Ok(Some(visit.engine().fire_schedule(&visit.caller, tenant.as_deref(), &id, None).await?.into()))
     }
 }

@@ -160,14 +160,14 @@ impl Catalog for Service {
     async fn pause_endpoint(&self, request: Request<p::PauseEndpointRequest>) -> Answer<p::Endpoint> {
         let caller = caller::of(&request)?;
         let p::PauseEndpointRequest { id, tenant } = request.into_inner();
-        let endpoint = self.0.pause_endpoint(&caller, tenant.as_deref(), &id).await.map_err(status::of)?;
+        let endpoint = self.0.pause_endpoint(&caller, tenant.as_deref(), &id, None).await.map_err(status::of)?;
         Ok(Response::new(view::endpoint(endpoint)))
     }
 
     async fn resume_endpoint(&self, request: Request<p::ResumeEndpointRequest>) -> Answer<p::Endpoint> {
         let caller = caller::of(&request)?;
         let p::ResumeEndpointRequest { id, tenant } = request.into_inner();
-        let endpoint = self.0.resume_endpoint(&caller, tenant.as_deref(), &id).await.map_err(status::of)?;
+        let endpoint = self.0.resume_endpoint(&caller, tenant.as_deref(), &id, None).await.map_err(status::of)?;
         Ok(Response::new(view::endpoint(endpoint)))
     }
 
@@ -185,21 +185,21 @@ impl Catalog for Service {
         let caller = caller::of(&request)?;
         let p::RotateEndpointSecretRequest { id, tenant, overlap_seconds, secret } = request.into_inner();
         let body = document::rotation(overlap_seconds, secret).map_err(status::of)?;
-        let secrets = self.0.rotate_secret(&caller, tenant.as_deref(), &id, body).await.map_err(status::of)?;
+        let secrets = self.0.rotate_secret(&caller, tenant.as_deref(), &id, body, None).await.map_err(status::of)?;
         Ok(Response::new(view::secret(&secrets)))
     }
 
     async fn test_endpoint(&self, request: Request<p::TestEndpointRequest>) -> Answer<p::Attempt> {
         let caller = caller::of(&request)?;
         let p::TestEndpointRequest { id, tenant } = request.into_inner();
-        let attempt = self.0.test_endpoint(&caller, tenant.as_deref(), &id).await.map_err(status::of)?;
+        let attempt = self.0.test_endpoint(&caller, tenant.as_deref(), &id, None).await.map_err(status::of)?;
         Ok(Response::new(view::attempt(attempt)))
     }
 
     async fn challenge_endpoint(&self, request: Request<p::ChallengeEndpointRequest>) -> Answer<p::Endpoint> {
         let caller = caller::of(&request)?;
         let p::ChallengeEndpointRequest { id, tenant } = request.into_inner();
-        let endpoint = self.0.challenge_endpoint(&caller, tenant.as_deref(), &id).await.map_err(status::of)?;
+        let endpoint = self.0.challenge_endpoint(&caller, tenant.as_deref(), &id, None).await.map_err(status::of)?;
         Ok(Response::new(view::endpoint(endpoint)))
     }
 

@@ -106,7 +106,7 @@ impl Deliveries for Service {
         let p::StartReplayRequest { endpoint_id, tenant, filter } = request.into_inner();
         let placed = |error| status::of(status::within(error, |pointer| format!("/filter{pointer}")));
         let body = document::replay_filter(filter).map_err(placed)?;
-        let replay = self.0.start_replay(&caller, tenant.as_deref(), &endpoint_id, body).await.map_err(placed)?;
+        let replay = self.0.start_replay(&caller, tenant.as_deref(), &endpoint_id, body, None).await.map_err(placed)?;
         Ok(Response::new(view::replay(replay)))
     }
 

@@ -86,7 +86,7 @@ impl Schedules for Service {
     async fn fire_schedule(&self, request: Request<p::FireScheduleRequest>) -> Answer<p::Receipt> {
         let caller = caller::of(&request)?;
         let p::FireScheduleRequest { id, tenant } = request.into_inner();
-        let receipt = self.0.fire_schedule(&caller, tenant.as_deref(), &id).await.map_err(status::of)?;
+        let receipt = self.0.fire_schedule(&caller, tenant.as_deref(), &id, None).await.map_err(status::of)?;
         Ok(Response::new(view::receipt(receipt)))
     }
 }

@@ -16,7 +16,7 @@ use crate::auth::Authenticated;
 use crate::body::{MaybeJson, NoBody};
 use crate::cursor::{Filter, List, Listed, PageQuery};
 use crate::endpoints::TenantQuery;
-use crate::etag::IfNoneMatch;
+use crate::etag::{IfMatch, IfNoneMatch};
 use crate::path::Id;
 use crate::query::{NoQuery, Query};
 
@@ -117,9 +117,10 @@ async fn start_replay(
     Authenticated(caller): Authenticated,
     Id(id): Id,
     Query(query): Query<TenantQuery>,
+    IfMatch(revision): IfMatch,
     MaybeJson(body): MaybeJson,
 ) -> Answer {
-    let replay = app.engine().start_replay(&caller, query.tenant(), &id, body).await?;
+    let replay = app.engine().start_replay(&caller, query.tenant(), &id, body, revision).await?;
     answer::started(&format!("/v1/replays/{}", replay.job.id), &ReplayView::from(replay))
 }
 

@@ -177,8 +177,9 @@ async fn fire_schedule(
     Authenticated(caller): Authenticated,
     Id(id): Id,
     Query(query): Query<TenantQuery>,
+    IfMatch(revision): IfMatch,
     _: NoBody,
 ) -> Answer {
-    let receipt = app.engine().fire_schedule(&caller, query.tenant(), &id).await?;
+    let receipt = app.engine().fire_schedule(&caller, query.tenant(), &id, revision).await?;
     answer::json(StatusCode::ACCEPTED, &ReceiptView::from(receipt))
 }

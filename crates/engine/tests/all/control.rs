@@ -14,7 +14,7 @@ async fn a_paused_endpoint_takes_messages_and_sends_them_when_it_is_resumed() {
     let receiver = Receiver::start().await;
     let endpoint = site.endpoint(&receiver.url("/"), json!({})).await;
     let name = endpoint.id.to_string();
-    site.engine.pause_endpoint(&site.admin, None, &name).await.unwrap();
+    site.engine.pause_endpoint(&site.admin, None, &name, None).await.unwrap();
     let mut ids = Vec::new();
     for number in 0..20 {
         ids.push(site.publish(json!(number)).await.id.delivery(1));
@@ -25,7 +25,7 @@ async fn a_paused_endpoint_takes_messages_and_sends_them_when_it_is_resumed() {
     let passed = site.publish_as(json!({"endpoint_ids": [other.id], "payload": 1})).await.id.delivery(1);
     site.until_status(passed, DeliveryStatus::Succeeded).await;
     assert_eq!(receiver.received().len(), 1);
-    site.engine.resume_endpoint(&site.admin, None, &name).await.unwrap();
+    site.engine.resume_endpoint(&site.admin, None, &name, None).await.unwrap();
     for id in ids {
         site.until_status(id, DeliveryStatus::Succeeded).await;
     }

@@ -99,7 +99,7 @@ async fn a_failed_delivery_may_hold_its_order_until_somebody_decides() {
     let third = site.publish(json!(2)).await.id.delivery(1);
     let fourth = site.publish(json!(3)).await.id.delivery(1);
     site.until_status(third, DeliveryStatus::Failed).await;
-    site.engine.resume_endpoint(&site.admin, None, &endpoint.id.to_string()).await.unwrap();
+    site.engine.resume_endpoint(&site.admin, None, &endpoint.id.to_string(), None).await.unwrap();
     site.until_status(fourth, DeliveryStatus::Succeeded).await;
     assert_eq!(site.delivery(third).await.delivery.status(), DeliveryStatus::Failed);
 }

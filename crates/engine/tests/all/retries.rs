@@ -101,11 +101,11 @@ async fn a_message_may_keep_the_settings_it_was_accepted_with() {
     let site = Site::start().await;
     let (old, new) = (Receiver::start().await, Receiver::start().await);
     let frozen = site.endpoint(&old.url("/old"), json!({"settings": "at_publish"})).await;
-    site.engine.pause_endpoint(&site.admin, None, &frozen.id.to_string()).await.unwrap();
+    site.engine.pause_endpoint(&site.admin, None, &frozen.id.to_string(), None).await.unwrap();
     let id = site.publish(json!("before")).await.id.delivery(1);
     let patch = json!({"url": new.url("/new")});
     site.engine.update_endpoint(&site.admin, None, &frozen.id.to_string(), patch, None).await.unwrap();
-    site.engine.resume_endpoint(&site.admin, None, &frozen.id.to_string()).await.unwrap();
+    site.engine.resume_endpoint(&site.admin, None, &frozen.id.to_string(), None).await.unwrap();
     site.until_status(id, DeliveryStatus::Succeeded).await;
     assert_eq!((old.received().len(), new.received().len()), (1, 0));
     site.publish(json!("after")).await;

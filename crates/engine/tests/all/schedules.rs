@@ -62,7 +62,7 @@ async fn a_schedule_switched_off_and_on_owes_nothing_for_the_time_between() {
     assert_eq!(off.next_fire_at, None);
     let before = fired(&site).await.len();
     // By hand it can be fired all the same, and that is the only message that comes.
-    let by_hand = site.engine.fire_schedule(&site.admin, None, "uid:tick").await.unwrap();
+    let by_hand = site.engine.fire_schedule(&site.admin, None, "uid:tick", None).await.unwrap();
     receiver
         .wait_until("the one by hand", |all| all.iter().any(|one| one.header("webhook-id") == by_hand.id.to_string()))
         .await;

@@ -18,6 +18,7 @@ use crate::App;
 use crate::answer::{self, Answer};
 use crate::auth::Authenticated;
 use crate::body::MaybeJson;
+use crate::etag::IfMatch;
 use crate::path::Id;
 use crate::query::Query;
 
@@ -80,7 +81,8 @@ async fn rotate_secret(
     Authenticated(caller): Authenticated,
     Id(id): Id,
     Query(query): Query<TenantQuery>,
+    IfMatch(revision): IfMatch,
     MaybeJson(body): MaybeJson,
 ) -> Answer {
-    show(&app.engine().rotate_secret(&caller, query.tenant(), &id, body).await?)
+    show(&app.engine().rotate_secret(&caller, query.tenant(), &id, body, revision).await?)
 }

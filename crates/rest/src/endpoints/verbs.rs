@@ -11,6 +11,7 @@ use crate::answer::{self, Answer};
 use crate::attempts::AttemptView;
 use crate::auth::Authenticated;
 use crate::body::NoBody;
+use crate::etag::IfMatch;
 use crate::path::Id;
 use crate::query::Query;
 
@@ -28,9 +29,10 @@ async fn pause_endpoint(
     Authenticated(caller): Authenticated,
     Id(id): Id,
     Query(query): Query<TenantQuery>,
+    IfMatch(revision): IfMatch,
     _: NoBody,
 ) -> Answer {
-    let endpoint = app.engine().pause_endpoint(&caller, query.tenant(), &id).await?;
+    let endpoint = app.engine().pause_endpoint(&caller, query.tenant(), &id, revision).await?;
     answer::revised(StatusCode::OK, endpoint.revision, &EndpointView::from(endpoint))
 }
 
@@ -44,9 +46,10 @@ async fn resume_endpoint(
     Authenticated(caller): Authenticated,
     Id(id): Id,
     Query(query): Query<TenantQuery>,
+    IfMatch(revision): IfMatch,
     _: NoBody,
 ) -> Answer {
-    let endpoint = app.engine().resume_endpoint(&caller, query.tenant(), &id).await?;
+    let endpoint = app.engine().resume_endpoint(&caller, query.tenant(), &id, revision).await?;
     answer::revised(StatusCode::OK, endpoint.revision, &EndpointView::from(endpoint))
 }
 
@@ -60,8 +63,9 @@ async fn test_endpoint(
     Authenticated(caller): Authenticated,
     Id(id): Id,
     Query(query): Query<TenantQuery>,
+    IfMatch(revision): IfMatch,
     _: NoBody,
 ) -> Answer {
-    let attempt = app.engine().test_endpoint(&caller, query.tenant(), &id).await?;
+    let attempt = app.engine().test_endpoint(&caller, query.tenant(), &id, revision).await?;
     answer::json(StatusCode::OK, &AttemptView::from(attempt))
 }

@@ -16,6 +16,7 @@ use crate::App;
 use crate::answer::{self, Answer};
 use crate::auth::Authenticated;
 use crate::body::MaybeJson;
+use crate::etag::IfMatch;
 use crate::path::Id;
 use crate::problem::Problem;
 use crate::query::Query;
@@ -85,6 +86,7 @@ async fn verify_endpoint(
     Id(id): Id,
     Query(query): Query<VerifyQuery>,
     evidence: Evidence,
+    IfMatch(revision): IfMatch,
     MaybeJson(body): MaybeJson,
 ) -> Answer {
     let body: VerifyDraft = document::read(body, "")?;
@@ -99,7 +101,7 @@ async fn verify_endpoint(
     }
     let Authenticated(caller) = evidence.caller?;
     let tenant = query.tenant.as_ref().map(Tenant::as_str);
-    let endpoint = app.engine().challenge_endpoint(&caller, tenant, &id).await?;
+    let endpoint = app.engine().challenge_endpoint(&caller, tenant, &id, revision).await?;
     answer::revised(StatusCode::ACCEPTED, endpoint.revision, &EndpointView::from(endpoint))
 }
 

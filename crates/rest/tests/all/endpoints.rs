@@ -141,6 +141,39 @@ async fn a_test_answers_with_the_attempt_whatever_came_of_it() {
     stage.verb(&format!("/v1/endpoints/{endpoint}/test")).await.refused(409, "endpoint_not_active", "-");
 }
 
+/// A verb that is meant for another revision than the present one does nothing.
+#[tokio::test]
+async fn every_verb_of_an_endpoint_heeds_if_match() {
+    let (stage, receiver) = with_receiver().await;
+    let endpoint = stage.endpoint(&receiver.url("/hook"), json!({"secret": "the first one"})).await;
+    let path = format!("/v1/endpoints/{endpoint}");
+    stage.patch(&path, json!({"name": "CRM"})).await.expect(200);
+    let send = |verb: &'static str, tag: &'static str| {
+        let (stage, path) = (&stage, format!("{path}/{verb}"));
+        async move { stage.send("POST", &path, &[("if-match", tag)], b"").await }
+    };
+    for verb in ["pause", "resume", "test", "rotate-secret", "replay", "verify"] {
+        for stale in ["\"1\"", "W/\"2\"", "\"never\""] {
+            send(verb, stale).await.refused(412, "precondition_failed", "-");
+        }
+        send(verb, "2").await.refused(400, "invalid_header", "If-Match");
+    }
+    let unchanged = stage.get(&path).await.expect(200);
+    assert_eq!((&unchanged["revision"], &unchanged["state"]), (&json!(2), &json!("active")));
+    assert_eq!(stage.get(&format!("{path}/secret")).await.expect(200)["secret"], "the first one");
+    assert_eq!(stage.get("/v1/replays").await.expect(200)["data"], json!([]));
+    assert!(receiver.received().is_empty(), "nothing was sent");
+    send("test", "\"2\"").await.expect(200);
+    send("replay", "\"2\"").await.expect(202);
+    assert_eq!(send("pause", "\"2\"").await.expect(200)["revision"], 3);
+    // It is paused already, but the one who asks does not know that it was changed.
+    send("pause", "\"2\"").await.refused(412, "precondition_failed", "-");
+    assert_eq!(send("resume", "\"3\"").await.header("etag"), "\"4\"");
+    send("rotate-secret", "\"4\"").await.expect(200);
+    send("rotate-secret", "*").await.expect(200);
+    assert_eq!(stage.get(&path).await.expect(200)["revision"], 6);
+}
+
 #[tokio::test]
 async fn an_endpoints_numbers_tell_how_it_has_been_doing() {
     let (stage, receiver) = with_receiver().await;

@@ -31,6 +31,8 @@ async fn a_schedule_is_made_changed_fired_and_removed() {
     assert_eq!((&message["origin"]["kind"], &message["origin"]["schedule_id"]), (&json!("schedule"), &schedule["id"]));
     let off = stage.patch(&path, json!({"enabled": false})).await.expect(200);
     assert_eq!((&off["enabled"], &off["next_fire_at"], &off["revision"]), (&json!(false), &Value::Null, &json!(2)));
+    let fire = format!("{path}/fire");
+    stage.send("POST", &fire, &[("if-match", "\"1\"")], b"").await.refused(412, "precondition_failed", "-");
     stage.send("DELETE", &path, &[("if-match", "\"1\"")], b"").await.refused(412, "precondition_failed", "-");
     stage.delete(&path).await.expect(204);
     stage.get(&path).await.refused(404, "not_found", "-");
