@@ -1,18 +1,16 @@
 //! What people do with messages and deliveries: look, retry, cancel, test.
 
+mod detail;
 mod outline;
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use posthaste_core::delivery::Placement;
-use posthaste_core::endpoint::{EndpointSettings, EndpointState};
+use posthaste_core::endpoint::EndpointSettings;
 use posthaste_core::id::NodeId;
 use posthaste_core::{
-    Attempt, AttemptId, Capture, Delivery, DeliveryId, EndpointId, Message, MessageId, Scope, Tenant, Timestamp,
-    WaitingFor,
+    Attempt, AttemptId, Capture, Delivery, DeliveryId, Message, MessageId, Scope, Tenant, Timestamp, WaitingFor,
 };
 use posthaste_store::history::{DeliveryFilter, MessageFilter, Stats};
 use posthaste_store::{Page, Peer, Slice};
@@ -149,11 +147,7 @@ impl Engine {
         caller.require(Scope::Read)?;
         let erasures = self.erasures();
         let slice = self.0.store.deliveries(&filter, page).await?;
-        let mut urls = HashMap::new();
-        let mut items = Vec::with_capacity(slice.items.len());
-        for delivery in self.without_erased(&erasures, slice.items).await? {
-            items.push(self.detail(delivery, &mut urls).await?);
-        }
+        let items = self.details(self.without_erased(&erasures, slice.items).await?).await?;
         Ok(Slice { items, next: slice.next })
     }
 
@@ -161,7 +155,7 @@ impl Engine {
     pub async fn delivery(&self, caller: &Caller, id: &str) -> Result<DeliveryDetail> {
         caller.require(Scope::Read)?;
         let delivery = self.find_delivery(caller, id).await?;
-        self.detail(delivery, &mut HashMap::new()).await
+        self.detail(delivery).await
     }
 
     pub(crate) async fn find_delivery(&self, caller: &Caller, id: &str) -> Result<Delivery> {
@@ -172,60 +166,6 @@ impl Engine {
         found.ok_or(EngineError::NotFound("delivery"))
     }
 
-    /// One delivery as it is shown, whoever asks.
-    pub(crate) async fn store_delivery(&self, id: DeliveryId) -> Result<Option<DeliveryDetail>> {
-        let erasures = self.erasures();
-        let found = self.0.store.delivery(id).await?;
-        match self.without_erased(&erasures, found.into_iter().collect()).await?.pop() {
-            Some(delivery) => self.detail(delivery, &mut HashMap::new()).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    async fn detail(
-        &self,
-        delivery: Delivery,
-        known: &mut HashMap<EndpointId, (Option<String>, Option<EndpointState>)>,
-    ) -> Result<DeliveryDetail> {
-        let endpoint = delivery.endpoint;
-        let (url, state) = match known.get(&endpoint) {
-            Some(known) => known.clone(),
-            None => {
-                let found = self.url_and_state(&delivery.tenant, endpoint, delivery.endpoint_revision).await?;
-                known.insert(endpoint, found.clone());
-                found
-            }
-        };
-        let stopped = match state {
-            Some(EndpointState::Paused) => Some(WaitingFor::EndpointPaused),
-            Some(EndpointState::Disabled | EndpointState::PendingVerification) => Some(WaitingFor::EndpointDisabled),
-            Some(EndpointState::Active) | None => None,
-        };
-        let (waiting_for, next_attempt_at) = match &delivery.placement {
-            Placement::Due(_) if stopped.is_some() => (stopped, None),
-            // It waited for its endpoint, which has been started since: its turn comes at once.
-            Placement::Due(due) if !due.waiting_for.ends_by_itself() => (None, Some(due.due_at)),
-            Placement::Due(due) => (Some(due.waiting_for), Some(due.due_at)),
-            Placement::Batch => (None, Some(delivery.id.timestamp())),
-            Placement::Succeeded { .. } | Placement::Closed(_) | Placement::Missing => (None, None),
-        };
-        Ok(DeliveryDetail { delivery, url, waiting_for, next_attempt_at })
-    }
-
-    async fn url_and_state(
-        &self,
-        tenant: &Tenant,
-        endpoint: EndpointId,
-        revision: u32,
-    ) -> Result<(Option<String>, Option<EndpointState>)> {
-        let (view, _) = self.0.catalog.view(tenant).await?;
-        if let Some(known) = view.endpoint(endpoint) {
-            return Ok((Some(known.endpoint.settings.url.clone()), Some(known.endpoint.state)));
-        }
-        let former = self.0.store.endpoint_revision(endpoint, revision).await?;
-        Ok((former.map(|settings| settings.url), None))
-    }
-
     /// Begins a fresh schedule for a delivery, now.
     pub async fn retry_delivery(&self, caller: &Caller, id: &str) -> Result<DeliveryDetail> {
         caller.require(Scope::Endpoints)?;
@@ -233,7 +173,7 @@ impl Engine {
         let now = self.0.clock.now();
         let delivery = self.0.store.retry_delivery(found.id, now).await?;
         self.0.drain_hint.by(now);
-        self.detail(delivery, &mut HashMap::new()).await
+        self.detail(delivery).await
     }
 
     /// Ends a pending delivery.
@@ -242,7 +182,7 @@ impl Engine {
         let found = self.find_delivery(caller, id).await?;
         let closed = self.0.store.cancel_delivery(found.id, self.0.clock.now()).await?;
         self.withdraw(&[found.id]).await;
-        self.detail(Delivery { placement: Placement::Closed(closed), ..found }, &mut HashMap::new()).await
+        self.detail(Delivery { placement: Placement::Closed(closed), ..found }).await
     }
 
     /// A delivery's attempts, newest first.
@@ -252,17 +192,13 @@ impl Engine {
         let slice = self.0.store.attempts(delivery.id, page).await?;
         let message = self.0.store.message(delivery.id.message()).await?;
         let payload = self.0.store.payload(delivery.id.message()).await?;
-        let mut revisions: HashMap<u32, Option<EndpointSettings>> = HashMap::new();
-        let mut items = Vec::with_capacity(slice.items.len());
-        for (attempt, response) in slice.items {
-            let revision = attempt.endpoint_revision;
-            let settings = match revisions.entry(revision) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(new) => new.insert(self.0.store.endpoint_revision(attempt.endpoint, revision).await?),
-            };
-            items.push(show(attempt, response, message.as_ref(), payload.clone(), settings.as_ref()));
-        }
-        Ok(Slice { items, next: slice.next })
+        let made_with = |attempt: &Attempt| (attempt.endpoint, attempt.endpoint_revision);
+        let revisions = self.revisions(slice.items.iter().map(|(attempt, _)| made_with(attempt))).await?;
+        let items = slice.items.into_iter().map(|(attempt, response)| {
+            let settings = revisions.get(&made_with(&attempt));
+            show(attempt, response, message.as_ref(), payload.clone(), settings)
+        });
+        Ok(Slice { items: items.collect(), next: slice.next })
     }
 
     /// One attempt.

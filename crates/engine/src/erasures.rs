@@ -7,10 +7,11 @@ use posthaste_core::delivery::Delivery;
 use posthaste_core::{DeliveryId, EndpointId, Message, MessageId, ReplayId, Scope, Tenant, Timestamp, TopicName};
 use posthaste_store::history::{DeliveryFilter, MessageFilter};
 use posthaste_store::jobs::{Job, JobFilter, JobKind, JobState, Step};
+use posthaste_store::relations::MANY;
 use posthaste_store::{Page, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::Engine;
 use crate::caller::Caller;
@@ -254,21 +255,22 @@ impl Engine {
         if erasures.is_empty() {
             return Ok(deliveries);
         }
-        let mut kept = Vec::with_capacity(deliveries.len());
-        for delivery in deliveries.drain(..) {
-            let mut hidden = erasures.iter().any(|erasure| {
-                erasure.takes_delivery(delivery.id, delivery.endpoint) || takes_by_outline(erasure, &delivery)
-            });
-            if !hidden && erasures.iter().any(Erasure::needs_message) {
-                let message = self.0.store.message(delivery.id.message()).await?;
-                // A message that is gone may have been erased after its delivery was read.
-                hidden = message.is_none_or(|message| hides(erasures, &message));
+        deliveries.retain(|delivery| {
+            !erasures.iter().any(|erasure| {
+                erasure.takes_delivery(delivery.id, delivery.endpoint) || takes_by_outline(erasure, delivery)
+            })
+        });
+        if erasures.iter().any(Erasure::needs_message) {
+            let messages: BTreeSet<MessageId> = deliveries.iter().map(|delivery| delivery.id.message()).collect();
+            let mut shown = HashSet::new();
+            for some in messages.into_iter().collect::<Vec<_>>().chunks(MANY) {
+                let found = self.0.store.messages_by_id(None, some).await?;
+                shown.extend(found.iter().filter(|message| !hides(erasures, message)).map(|message| message.id));
             }
-            if !hidden {
-                kept.push(delivery);
-            }
+            // A message that is gone may have been erased after its delivery was read.
+            deliveries.retain(|delivery| shown.contains(&delivery.id.message()));
         }
-        Ok(kept)
+        Ok(deliveries)
     }
 }
 

@@ -24,8 +24,9 @@ impl FieldError {
     }
 }
 
-/// Why a use case was not carried out. Nothing was stored, unless the variant says otherwise.
-#[derive(Debug, thiserror::Error)]
+/// Why a use case was not carried out. Nothing was stored, unless the variant says otherwise. Can be told to several who
+/// asked together.
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum EngineError {
     /// The input breaks a rule; each member that does is named.
     #[error("{}", .0.first().map_or("the input is not valid", |first| first.detail.as_str()))]

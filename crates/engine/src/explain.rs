@@ -43,8 +43,11 @@ impl Engine {
         let subject = Subject::new(message.topic.as_ref(), &message.extras, &payload);
         let (view, _) = self.0.catalog.view(&message.tenant).await?;
         let mut explained = Vec::new();
-        for (delivery, target) in message.deliveries().take(MAX_EXPLAINED) {
-            let Some(found) = self.store_delivery(delivery).await? else { continue };
+        let owed: Vec<_> = message.deliveries().take(MAX_EXPLAINED).collect();
+        let ids: Vec<_> = owed.iter().map(|(delivery, _)| *delivery).collect();
+        let mut stored = self.stored_deliveries(&ids).await?;
+        for (delivery, target) in owed {
+            let Some(found) = stored.remove(&delivery) else { continue };
             let known = view.endpoint(target.endpoint);
             explained.push(Explained {
                 endpoint: target.endpoint,

@@ -45,6 +45,7 @@ mod outbox;
 mod pass;
 mod record;
 pub mod rekey;
+pub mod related;
 pub mod replays;
 pub mod request;
 pub mod roles;

@@ -1,14 +1,18 @@
 //! Deliveries: messages owed to endpoints, and what became of them.
 
+use std::sync::Arc;
+
 use async_graphql::{ComplexObject, Context, ID, Object, Result, SimpleObject};
-use posthaste_core::{EndpointId, MessageId, Timestamp, TopicName};
+use posthaste_core::{DeliveryId, EndpointId, Timestamp, TopicName};
 use posthaste_engine::deliveries::DeliveryDetail;
 use posthaste_store::history::DeliveryFilter;
+use posthaste_store::relations::Captures;
 
 use crate::attempts::Attempt;
 use crate::endpoints::Endpoint;
 use crate::messages::Message;
 use crate::page::{self, NESTED, Paged, Place, TOP};
+use crate::related::AttemptsOf;
 use crate::scalars::{DateTime, id, read};
 use crate::visit;
 use crate::words::{CloseReason, DeliveryStatus, WaitingFor};
@@ -18,7 +22,7 @@ use crate::words::{CloseReason, DeliveryStatus, WaitingFor};
 #[graphql(complex)]
 pub struct Delivery {
     #[graphql(skip)]
-    of: (MessageId, EndpointId),
+    of: (DeliveryId, EndpointId),
     id: ID,
     message_id: ID,
     endpoint_id: ID,
@@ -49,7 +53,7 @@ impl From<DeliveryDetail> for Delivery {
         let outline = detail.outline();
         let DeliveryDetail { delivery, url, waiting_for, next_attempt_at } = detail;
         Self {
-            of: (delivery.id.message(), delivery.endpoint),
+            of: (delivery.id, delivery.endpoint),
             id: id(delivery.id),
             message_id: id(delivery.id.message()),
             endpoint_id: id(delivery.endpoint),
@@ -75,12 +79,13 @@ impl From<DeliveryDetail> for Delivery {
 impl Delivery {
     /// The message; null once it is past its age.
     async fn message(&self, context: &Context<'_>) -> Result<Option<Message>> {
-        Ok(visit::of(context).message(self.of.0).await?.map(Message::from))
+        let found = visit::of(context).message(self.of.0.message()).await?;
+        Ok(found.map(|known| Message::from(&*known)))
     }
 
     /// The endpoint; null once it is deleted.
-    async fn endpoint(&self, context: &Context<'_>) -> Result<Option<Endpoint>> {
-        Ok(visit::of(context).endpoint(self.of.1).await?.map(Endpoint::from))
+    async fn endpoint(&self, context: &Context<'_>) -> Result<Option<Arc<Endpoint>>> {
+        Ok(visit::of(context).endpoint(self.of.1).await?)
     }
 
     /// Its exchanges.
@@ -93,8 +98,14 @@ impl Delivery {
     ) -> Result<Option<Paged<Attempt>>> {
         let visit = visit::of(context);
         let place = Place::read("attempts", &self.id, limit, NESTED, cursor.as_deref())?;
-        let _room = visit.read().await?;
-        Ok(Some(place.show(visit.engine().attempts(&visit.caller, &self.id, place.page).await?)))
+        if place.page.before.is_some() {
+            let _room = visit.read().await?;
+            return Ok(Some(place.show(visit.engine().attempts(&visit.caller, &self.id, place.page).await?)));
+        }
+        let responses = context.look_ahead().field("data").field("response").exists();
+        let captures = if responses { Captures::Read } else { Captures::Left };
+        let of = AttemptsOf { parent: self.of.0, limit: place.page.limit, captures };
+        Ok(Some(place.show(visit.attempts_of(of).await?)))
     }
 }
 

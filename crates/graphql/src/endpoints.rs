@@ -1,5 +1,7 @@
 //! Endpoints: URLs that want messages, with their policies.
 
+use std::sync::Arc;
+
 use async_graphql::{ComplexObject, Context, ID, Json, Object, Result, SimpleObject};
 use posthaste_core::secret::SigningSecrets;
 use posthaste_core::signature::public_key;
@@ -12,6 +14,7 @@ use posthaste_store::history::DeliveryFilter;
 use crate::deliveries::Delivery;
 use crate::endpoint_settings::{RateLimit, Retry};
 use crate::page::{self, NESTED, Paged, Place, TOP};
+use crate::related::DeliveriesOf;
 use crate::scalars::{AnyJson, DateTime, id, notes, read};
 use crate::visit;
 use crate::words::{
@@ -25,6 +28,8 @@ use crate::words::{
 pub struct Endpoint {
     #[graphql(skip)]
     key: EndpointId,
+    #[graphql(skip)]
+    letters: Option<EndpointId>,
     id: ID,
     tenant: String,
     /// The caller's own id.
@@ -73,6 +78,7 @@ impl From<posthaste_core::Endpoint> for Endpoint {
         let settings = endpoint.settings;
         Self {
             key: endpoint.id,
+            letters: settings.dead_letter_endpoint_id,
             id: id(endpoint.id),
             tenant: endpoint.tenant.into(),
             uid: endpoint.uid,
@@ -131,8 +137,20 @@ impl Endpoint {
             ..DeliveryFilter::default()
         };
         let place = Place::read("deliveries", &filter, limit, NESTED, cursor.as_deref())?;
-        let _room = visit.read().await?;
-        Ok(Some(place.show(visit.engine().deliveries(&visit.caller, filter, place.page).await?)))
+        if place.page.before.is_some() {
+            let _room = visit.read().await?;
+            return Ok(Some(place.show(visit.engine().deliveries(&visit.caller, filter, place.page).await?)));
+        }
+        let of = DeliveriesOf { parent: self.key, status: filter.status, limit: place.page.limit };
+        Ok(Some(place.show(visit.deliveries_of_endpoint(of).await?)))
+    }
+
+    /// Where what it does not take in the end is sent; null if nowhere, or once that is deleted.
+    async fn dead_letter_endpoint(&self, context: &Context<'_>) -> Result<Option<Arc<Endpoint>>> {
+        match self.letters {
+            None => Ok(None),
+            Some(endpoint) => Ok(visit::of(context).endpoint(endpoint).await?),
+        }
     }
 
     /// How it has been doing in the last `windowSeconds` (a day by default).

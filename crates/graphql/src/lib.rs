@@ -2,8 +2,9 @@
 //! `/graphiql`, a page to try it. It parses, calls the engine's use cases and renders; it holds no rule of its own.
 //!
 //! One file a resource (topics, endpoints, messages, …), and around them: [`transport`] and [`socket`] (how operations
-//! come in), [`visit`] (who asks, and what was read for them), [`limits`], [`page`], [`document`] (inputs become the
-//! engine's documents), [`failure`] (errors), [`words`] and [`scalars`].
+//! come in), [`visit`] (who asks, and how much they have had), [`related`] and [`loader`] (what the items of a list refer
+//! to is read at once), [`limits`], [`page`], [`document`] (inputs become the engine's documents), [`failure`] (errors),
+//! [`words`] and [`scalars`].
 
 mod attempts;
 mod deliveries;
@@ -15,9 +16,11 @@ mod explorer;
 mod failure;
 mod keys;
 mod limits;
+mod loader;
 mod messages;
 mod page;
 mod publish;
+mod related;
 mod replays;
 mod scalars;
 mod schedules;

@@ -8,10 +8,14 @@ pub const COMPLEXITY: usize = 20_000;
 pub const NESTING: usize = 32;
 /// The most directives on one field.
 pub const DIRECTIVES: usize = 8;
-/// The most engine calls that one operation may make for the relations of what it lists.
+/// The most engine calls that one operation may make for the relations of what it lists. One call reads a relation of
+/// all items of a list; only what can not be read so (a further page, statistics, an explanation) is a call for each.
 pub const READS: usize = 500;
-/// The most bytes of payloads and bodies that one operation may show.
+/// The most bytes of payloads and bodies that one operation may read, and the most that it may show: aliases can show the
+/// same ones several times.
 pub const BYTES: usize = 32 << 20;
+/// The most bytes of payloads that one of those calls brings, unless a single one is larger.
+pub const PAYLOADS: u64 = 8 << 20;
 /// How many of those calls run at once.
 pub const READS_AT_ONCE: usize = 8;
 /// The most `WebSockets` at once, and the most subscriptions at once over all of them and event streams.

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::attempts::texts;
 use crate::deliveries::Delivery;
 use crate::page::{self, NESTED, Paged, Place, TOP};
+use crate::related::{DeliveriesOf, Known};
 use crate::scalars::{AnyJson, DateTime, id, notes, read};
 use crate::visit;
 use crate::words::DeliveryStatus;
@@ -42,27 +43,39 @@ pub struct Message {
     created_at: DateTime,
 }
 
-impl From<posthaste_core::Message> for Message {
-    fn from(message: posthaste_core::Message) -> Self {
-        let created_at = message.created_at();
-        let extras = message.extras;
+impl Message {
+    /// A message with so many deliveries, whose targets may have been left out.
+    fn new(message: &posthaste_core::Message, deliveries: usize) -> Self {
+        let extras = message.extras.clone();
         Self {
             key: message.id,
             id: id(message.id),
-            tenant: message.tenant.into(),
-            topic: message.topic.map(String::from),
+            tenant: message.tenant.clone().into(),
+            topic: message.topic.clone().map(String::from),
             uid: extras.uid,
-            content_type: message.content_type,
+            content_type: message.content_type.clone(),
             headers: notes(extras.headers),
             deliver_at: message.deliver_at.map(DateTime),
             expires_at: extras.expires_at.map(DateTime),
             ordering_key: extras.ordering_key,
             metadata: notes(extras.metadata),
-            delivery_count: message.targets.len(),
+            delivery_count: deliveries,
             origin: Json(serde_json::to_value(extras.origin).unwrap_or_default()),
             rejection: extras.rejection.map(Json),
-            created_at: created_at.into(),
+            created_at: message.created_at().into(),
         }
+    }
+}
+
+impl From<posthaste_core::Message> for Message {
+    fn from(message: posthaste_core::Message) -> Self {
+        Self::new(&message, message.targets.len())
+    }
+}
+
+impl From<&Known> for Message {
+    fn from(known: &Known) -> Self {
+        Self::new(&known.message, known.deliveries)
     }
 }
 
@@ -87,9 +100,11 @@ pub struct Payload {
 impl Message {
     /// The payload; null once it is past its age.
     async fn payload(&self, context: &Context<'_>) -> Result<Option<Payload>> {
-        let Some(bytes) = visit::of(context).payload(self.key).await? else {
+        let visit = visit::of(context);
+        let Some(bytes) = visit.payload(self.key).await? else {
             return Ok(None);
         };
+        visit.show(bytes.len())?;
         let (text, base64) = texts(bytes);
         let essence = self.content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let says_json = essence == "application/json" || essence.ends_with("+json");
@@ -115,8 +130,12 @@ impl Message {
             ..DeliveryFilter::default()
         };
         let place = Place::read("deliveries", &filter, limit, NESTED, cursor.as_deref())?;
-        let _room = visit.read().await?;
-        Ok(Some(place.show(visit.engine().deliveries(&visit.caller, filter, place.page).await?)))
+        if place.page.before.is_some() {
+            let _room = visit.read().await?;
+            return Ok(Some(place.show(visit.engine().deliveries(&visit.caller, filter, place.page).await?)));
+        }
+        let of = DeliveriesOf { parent: self.key, status: filter.status, limit: place.page.limit };
+        Ok(Some(place.show(visit.deliveries_of_message(of).await?)))
     }
 
     /// For each endpoint of its tenant why it matched or not, and what happens next; at most 1000.

@@ -1,5 +1,7 @@
 //! Replays: an endpoint's past, sent (again).
 
+use std::sync::Arc;
+
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object, Result, SimpleObject};
 use posthaste_core::EndpointId;
 use posthaste_engine::replays::{Replay as Started, ReplayFilter as CoreFilter};
@@ -72,10 +74,10 @@ impl From<Started> for Replay {
 #[ComplexObject]
 impl Replay {
     /// The endpoint; null once it is deleted.
-    async fn endpoint(&self, context: &Context<'_>) -> Result<Option<Endpoint>> {
+    async fn endpoint(&self, context: &Context<'_>) -> Result<Option<Arc<Endpoint>>> {
         match self.to {
             None => Ok(None),
-            Some(endpoint) => Ok(visit::of(context).endpoint(endpoint).await?.map(Endpoint::from)),
+            Some(endpoint) => Ok(visit::of(context).endpoint(endpoint).await?),
         }
     }
 }

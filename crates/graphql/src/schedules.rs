@@ -1,9 +1,13 @@
 //! Schedules: cron expressions that publish messages.
 
-use async_graphql::{Context, ID, InputObject, Json, MaybeUndefined, Object, Result, SimpleObject};
+use std::sync::Arc;
+
+use async_graphql::{ComplexObject, Context, ID, InputObject, Json, MaybeUndefined, Object, Result, SimpleObject};
+use posthaste_core::EndpointId;
 use posthaste_store::schedules::ScheduleFilter;
 use serde::Serialize;
 
+use crate::endpoints::Endpoint;
 use crate::page::{self, Paged, Place, TOP};
 use crate::publish::Receipt;
 use crate::scalars::{AnyJson, DateTime, id, notes};
@@ -12,7 +16,10 @@ use crate::{document, visit};
 
 /// A cron expression that publishes a message each time it is due.
 #[derive(SimpleObject)]
+#[graphql(complex)]
 pub struct Schedule {
+    #[graphql(skip)]
+    to: Option<EndpointId>,
     id: ID,
     tenant: String,
     /// The caller's own id.
@@ -49,6 +56,7 @@ impl From<posthaste_core::Schedule> for Schedule {
         let next_message_id = schedule.next_fire_at.map(|at| id(schedule.message_id(at)));
         let settings = schedule.settings;
         Self {
+            to: settings.endpoint_id,
             id: id(schedule.id),
             tenant: schedule.tenant.into(),
             uid: schedule.uid,
@@ -71,6 +79,17 @@ impl From<posthaste_core::Schedule> for Schedule {
             revision: schedule.revision,
             created_at: schedule.created_at.into(),
             updated_at: schedule.updated_at.into(),
+        }
+    }
+}
+
+#[ComplexObject]
+impl Schedule {
+    /// The endpoint that it is addressed to; null if it is to none, or once that is deleted.
+    async fn endpoint(&self, context: &Context<'_>) -> Result<Option<Arc<Endpoint>>> {
+        match self.to {
+            None => Ok(None),
+            Some(endpoint) => Ok(visit::of(context).endpoint(endpoint).await?),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! shows states, not every step between two looks.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{Context, ID, Result, Subscription};
@@ -20,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Service;
 use crate::deliveries::Delivery;
 use crate::scalars::read;
-use crate::visit::{self, Visitor};
+use crate::visit::{self, Spent, Visitor};
 
 /// How long a subscription waits between two looks.
 const PACE: Duration = Duration::from_millis(500);
@@ -61,6 +62,7 @@ impl Subscriptions {
         let service = context.data_unchecked::<Service>();
         let watch = Watch {
             visitor: visit.visitor.clone(),
+            spent: visit.spent(),
             filter,
             seen: HashMap::new(),
             changed: VecDeque::new(),
@@ -75,6 +77,8 @@ impl Subscriptions {
 /// One subscription.
 struct Watch {
     visitor: Visitor,
+    /// Each event may show as much as an operation.
+    spent: Arc<Spent>,
     filter: DeliveryFilter,
     seen: HashMap<DeliveryId, Seen>,
     changed: VecDeque<DeliveryDetail>,
@@ -87,6 +91,7 @@ async fn next(watch: Option<Watch>) -> Option<(Result<Delivery>, Option<Watch>)>
     let mut watch = watch?;
     loop {
         if let Some(detail) = watch.changed.pop_front() {
+            watch.spent.renew();
             return Some((Ok(detail.into()), Some(watch)));
         }
         if watch.looked {

@@ -75,14 +75,14 @@ impl History for PostgresStore {
         let limit = i64::from(page.limit.max(1)) + 1;
         let rows =
             session.query(include_str!("../sql/attempts.sql"), &[&Uuid::from(delivery), &before, &limit]).await?;
-        crate::directory::slice(&rows, page, exchange)
+        crate::directory::slice(&rows, page, |row| exchange(row, 0))
     }
 
     async fn attempt(&self, id: AttemptId) -> Result<Option<(Attempt, Option<Capture>)>> {
         let session = self.working.take().await?;
         let end = Uuid(id.bits().saturating_add(1));
         let rows = session.query(include_str!("../sql/attempts.sql"), &[&Uuid::from(id), &end, &1i64]).await?;
-        rows.first().map(exchange).transpose()
+        rows.first().map(|row| exchange(row, 0)).transpose()
     }
 
     async fn endpoint_activity(&self, endpoint: EndpointId, since: Timestamp) -> Result<EndpointActivity> {
@@ -96,9 +96,10 @@ impl History for PostgresStore {
     }
 }
 
-fn exchange(row: &Row) -> Result<(Attempt, Option<Capture>)> {
-    let packed: Option<&[u8]> = get(row, 10)?;
-    Ok((attempt(row, 0)?, packed.and_then(capture::unpack)))
+/// An attempt and what was kept of its response, from a column on.
+pub(crate) fn exchange(row: &Row, first: usize) -> Result<(Attempt, Option<Capture>)> {
+    let packed: Option<&[u8]> = get(row, first + 10)?;
+    Ok((attempt(row, first)?, packed.and_then(capture::unpack)))
 }
 
 fn shown(message: &Message, id: DeliveryId, target: Target, found: Found) -> Delivery {
@@ -165,7 +166,8 @@ async fn list(session: &Session, bounds: Bounds, filter: &DeliveryFilter, page: 
     Ok(Slice { items, next: None })
 }
 
-async fn placed(session: &Session, wanted: &[(DeliveryId, Target, &Message)]) -> Result<Vec<Delivery>> {
+/// Deliveries of messages that were read already, with their places; at most some hundreds at once.
+pub(crate) async fn placed(session: &Session, wanted: &[(DeliveryId, Target, &Message)]) -> Result<Vec<Delivery>> {
     let mut query = Wanted::default();
     for (delivery, target, message) in wanted {
         query.push(*delivery, *target, message.batch);

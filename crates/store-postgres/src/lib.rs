@@ -24,6 +24,7 @@ mod place;
 mod publish;
 mod queue;
 mod record;
+mod relations;
 mod retention;
 mod retry;
 mod rows;

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use posthaste_core::{
     Attempt, AttemptId, Capture, Delivery, DeliveryId, EndpointId, Message, MessageId, Tenant, Timestamp,
 };
-use posthaste_store::history::{DeliveryFilter, EndpointActivity, MessageFilter, Stats};
+use posthaste_store::history::{DeliveryFilter, EndpointActivity, MAX_EXAMINED, MessageFilter, Stats};
+use posthaste_store::relations::Captures;
 use posthaste_store::{History, Page, Result, Slice};
 use rusqlite::{Connection, Row, params};
 
@@ -45,7 +46,7 @@ impl History for SqliteStore {
 
     async fn deliveries(&self, filter: &DeliveryFilter, page: Page) -> Result<Slice<Delivery>> {
         let filter = filter.clone();
-        self.read(move |connection| lists::deliveries(connection, &filter, page)).await
+        self.read(move |connection| lists::deliveries(connection, &filter, page, MAX_EXAMINED)).await
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {
@@ -57,7 +58,11 @@ impl History for SqliteStore {
     }
 
     async fn attempts(&self, delivery: DeliveryId, page: Page) -> Result<Slice<(Attempt, Option<Capture>)>> {
-        self.read(move |connection| attempts(connection, delivery, page)).await
+        self.read(move |connection| match accept::message(connection, delivery.message())? {
+            Some(message) => attempts(connection, &message, delivery, page, Captures::Read),
+            None => Ok(Slice { items: Vec::new(), next: None }),
+        })
+        .await
     }
 
     async fn attempt(&self, id: AttemptId) -> Result<Option<(Attempt, Option<Capture>)>> {
@@ -85,15 +90,19 @@ fn attempt_row(row: &Row<'_>, tenant: &Tenant) -> Result<(Attempt, Option<Captur
     Ok((rows::attempt(row, tenant)?, packed.map(capture::unpack).transpose()?))
 }
 
-fn attempts(
+/// A page of a delivery's attempts.
+pub(crate) fn attempts(
     connection: &Connection,
+    message: &Message,
     delivery: DeliveryId,
     asked: Page,
+    captures: Captures,
 ) -> Result<Slice<(Attempt, Option<Capture>)>, Fault> {
-    let Some(message) = accept::message(connection, delivery.message())? else {
-        return Ok(Slice { items: Vec::new(), next: None });
+    let sql = match captures {
+        Captures::Read => sql!("attempt/page"),
+        Captures::Left => sql!("relations/attempts"),
     };
-    let mut statement = connection.prepare_cached(sql!("attempt/page"))?;
+    let mut statement = connection.prepare_cached(sql)?;
     let last = delivery.last_child_bits().to_be_bytes();
     let found = statement.query(params![delivery.to_bytes(), last, before(asked)])?;
     let read = |row: &Row<'_>| attempt_row(row, &message.tenant);

@@ -33,6 +33,7 @@ mod publish;
 mod queue;
 mod readers;
 mod record;
+mod relations;
 mod retention;
 mod rows;
 mod schedules;

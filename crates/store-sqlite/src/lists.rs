@@ -74,10 +74,12 @@ fn sources(filter: &DeliveryFilter) -> Vec<Source<'_>> {
     }
 }
 
+/// A page, for which at most about `most` rows are examined.
 pub(crate) fn deliveries(
     connection: &Connection,
     filter: &DeliveryFilter,
     asked: Page,
+    most: u32,
 ) -> Result<Slice<Delivery>, Fault> {
     let sources = sources(filter);
     let limit = usize::try_from(asked.limit).unwrap_or(usize::MAX);
@@ -101,13 +103,13 @@ pub(crate) fn deliveries(
                 }
                 items.push(delivery);
             }
-            if examined >= MAX_EXAMINED {
+            if examined >= most {
                 return Ok(Slice { items, next: Some(id.bits()) });
             }
         }
         match down_to {
             None => return Ok(Slice { items, next: None }),
-            Some(bits) if examined >= MAX_EXAMINED => return Ok(Slice { items, next: Some(bits) }),
+            Some(bits) if examined >= most => return Ok(Slice { items, next: Some(bits) }),
             Some(bits) => window.before = bits.to_be_bytes(),
         }
     }

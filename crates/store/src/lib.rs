@@ -3,8 +3,9 @@
 //! The traits speak business verbs, each one whole transaction that takes the time as an argument. No transaction type
 //! crosses this boundary, no SQL type either. They are split by reason to change: [`Catalog`] writes what people
 //! configure and [`Directory`] reads it; [`Queue`] moves deliveries from acceptance to their end; [`Coordination`] says
-//! who may; [`History`] shows what happened; [`Jobs`] are long works over history, [`Schedules`] publish by the clock,
-//! [`Outbox`] is what applications left in their own transactions, and [`Retention`] lets go of what is old.
+//! who may; [`History`] shows what happened and [`Relations`] what the items of a list refer to; [`Jobs`] are long works
+//! over history, [`Schedules`] publish by the clock, [`Outbox`] is what applications left in their own transactions, and
+//! [`Retention`] lets go of what is old.
 //!
 //! **Where is a delivery?** In `due` if it has a row there; else succeeded if an attempt of it succeeded; else ended if
 //! `closed` has it; else in its batch, as long as that exists. Every verb keeps that rule single-valued: each delivery
@@ -19,6 +20,7 @@ pub mod history;
 pub mod jobs;
 pub mod outbox;
 pub mod queue;
+pub mod relations;
 pub mod retention;
 pub mod schedules;
 
@@ -29,6 +31,7 @@ pub use history::{History, Page, Slice};
 pub use jobs::Jobs;
 pub use outbox::Outbox;
 pub use queue::{Accepted, Claimed, Flush, Follow, Group, Health, NewMessage, Published, Queue, Recorded, Settled};
+pub use relations::Relations;
 pub use retention::Retention;
 pub use schedules::Schedules;
 
@@ -36,5 +39,11 @@ pub use schedules::Schedules;
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// A whole store: what the engine is built on.
-pub trait Store: Catalog + Directory + Queue + Coordination + History + Jobs + Schedules + Outbox + Retention {}
-impl<S: Catalog + Directory + Queue + Coordination + History + Jobs + Schedules + Outbox + Retention> Store for S {}
+pub trait Store:
+    Catalog + Directory + Queue + Coordination + History + Relations + Jobs + Schedules + Outbox + Retention
+{
+}
+impl<S> Store for S where
+    S: Catalog + Directory + Queue + Coordination + History + Relations + Jobs + Schedules + Outbox + Retention
+{
+}

@@ -5,8 +5,10 @@
 mod access;
 mod changes;
 mod client;
+mod counting;
 mod limits;
 mod queries;
+mod relations;
 mod schema;
 mod stage;
 mod subscriptions;

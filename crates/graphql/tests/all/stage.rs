@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::{self, Reply};
+use crate::counting::Counting;
 
 /// The admin key of servers that have one.
 pub const ADMIN_KEY: &str = "the administrator's very own key";
@@ -25,6 +26,7 @@ pub const ADMIN_KEY: &str = "the administrator's very own key";
 pub struct Stage {
     pub address: SocketAddr,
     pub ending: CancellationToken,
+    pub store: Arc<Counting>,
     key: Option<String>,
     serving: tokio::task::JoinHandle<()>,
     _directory: TempDir,
@@ -57,13 +59,14 @@ impl Stage {
         let store = SqliteStore::open(path.to_str().expect("a path in UTF-8")).await.expect("a database");
         let allow = AllowList::new(["127.0.0.0/8".parse().expect("a network")]);
         let egress = EgressOptions { allow: allow.clone(), ..EgressOptions::default() };
-        let engine = Engine::start(Arc::new(store), Options { allow, egress, ..options }).await.expect("an engine");
+        let store = Arc::new(Counting::over(store));
+        let engine = Engine::start(store.clone(), Options { allow, egress, ..options }).await.expect("an engine");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let ending = CancellationToken::new();
         let service = router(engine, GraphqlOptions { access, ending: ending.clone() });
         let serving = tokio::spawn(async move { axum::serve(listener, service).await.expect("serving does not end") });
-        Self { address, ending, key: None, serving, _directory: directory }
+        Self { address, ending, store, key: None, serving, _directory: directory }
     }
 
     /// An operation with its variables.

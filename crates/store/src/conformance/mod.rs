@@ -29,6 +29,7 @@ pub mod outbox;
 pub mod publishing;
 pub mod racing;
 pub mod recording;
+pub mod relations;
 pub mod retention;
 mod scene;
 pub mod schedules;
@@ -177,6 +178,15 @@ macro_rules! conformance_tests {
                 one_tenants_history_is_not_anothers
                 counts_follow_what_happens
                 a_rare_match_is_found_behind_many_others
+            }
+            relations {
+                what_is_read_by_many_ids_is_what_each_of_them_shows
+                another_tenants_things_are_as_absent
+                payloads_come_in_order_as_far_as_they_fit
+                an_endpoints_settings_are_read_at_many_revisions
+                the_first_pages_of_many_messages_are_those_of_their_lists
+                the_first_pages_to_many_endpoints_are_those_of_their_lists
+                the_newest_attempts_of_many_deliveries_are_those_of_each
             }
             racing {
                 many_groups_at_once_are_all_committed
