@@ -6,7 +6,7 @@ use posthaste_core::endpoint::{EndpointSettings, EndpointState, Verification};
 use posthaste_core::secret::SigningSecrets;
 use posthaste_core::{Endpoint, EndpointId, Scope, Secret, Tenant};
 use posthaste_store::catalog::EndpointFilter;
-use posthaste_store::{Page, Slice};
+use posthaste_store::{CatalogVersion, Page, Slice};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -167,6 +167,13 @@ impl Engine {
                 serde_json::to_value(&endpoint.settings).map_err(|error| EngineError::Internal(error.to_string()))?;
             patch_settings(&mut document, patch.clone());
             let settings: EndpointSettings = document::read(document, "")?;
+            // Two changes at once could each be right and together a circle, so the check is part of the write.
+            let checked = match settings.dead_letter_endpoint_id {
+                Some(_) if patch.contains_key("dead_letter_endpoint_id") => {
+                    Some(self.0.catalog.view(&endpoint.tenant).await?.1)
+                }
+                _ => None,
+            };
             let former = std::mem::replace(
                 &mut endpoint.settings,
                 self.check_settings(&endpoint.tenant, Some(endpoint.id), settings, None).await?,
@@ -179,8 +186,13 @@ impl Engine {
                 endpoint.state = EndpointState::PendingVerification;
                 endpoint.challenge = Some(fresh.challenge.clone());
             }
-            match self.write(endpoint).await {
-                Err(EngineError::Conflict { code: "changed_meanwhile", .. }) if tries < TRIES => tries += 1,
+            match self.write_checked(endpoint, checked).await {
+                Err(EngineError::Conflict { code: "changed_meanwhile", .. }) if tries < TRIES => {
+                    tries += 1;
+                    if checked.is_some() {
+                        self.catalog_changed().await?;
+                    }
+                }
                 Err(error) => return Err(error),
                 Ok(endpoint) => {
                     if let Some(fresh) = fresh {
@@ -269,10 +281,15 @@ impl Engine {
     }
 
     /// Writes the next revision and waits until every node has it.
-    pub(crate) async fn write(&self, mut endpoint: Endpoint) -> Result<Endpoint> {
+    pub(crate) async fn write(&self, endpoint: Endpoint) -> Result<Endpoint> {
+        self.write_checked(endpoint, None).await
+    }
+
+    /// The same, unless the tenant's catalog changed since a version with which the endpoint was checked.
+    async fn write_checked(&self, mut endpoint: Endpoint, checked: Option<CatalogVersion>) -> Result<Endpoint> {
         endpoint.revision += 1;
         endpoint.updated_at = self.0.clock.now();
-        self.0.store.update_endpoint(&endpoint).await?;
+        self.0.store.update_endpoint(&endpoint, checked).await?;
         self.catalog_changed_everywhere().await?;
         Ok(endpoint)
     }

@@ -57,7 +57,7 @@ impl Engine {
                 updated_at: now,
                 ..endpoint
             };
-            match self.0.store.update_endpoint(&disabled).await {
+            match self.0.store.update_endpoint(&disabled, None).await {
                 Ok(()) => {
                     tracing::warn!(endpoint = %id, reason, "an endpoint was disabled");
                     self.announce_endpoint(announce::ENDPOINT_DISABLED, &disabled);

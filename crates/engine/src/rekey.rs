@@ -57,7 +57,7 @@ pub async fn rekey(store: &dyn Store, old: &Vault, new: &Vault) -> Result<Rekeye
             let secrets = old.open(endpoint.id, &endpoint.secrets).map_err(|_| RekeyError::Closed(endpoint.id))?;
             endpoint.secrets = new.seal(endpoint.id, &secrets)?;
             endpoint.revision += 1;
-            store.update_endpoint(&endpoint).await?;
+            store.update_endpoint(&endpoint, None).await?;
             done.sealed += 1;
         }
     }

@@ -152,7 +152,7 @@ impl Engine {
                     endpoint.settings.topics.retain(|known| known != topic);
                     endpoint.revision += 1;
                     endpoint.updated_at = self.0.clock.now();
-                    self.0.store.update_endpoint(&endpoint).await
+                    self.0.store.update_endpoint(&endpoint, None).await
                 }
             };
             match result {

@@ -215,10 +215,13 @@ impl Catalog for PostgresStore {
         self.change_one(Touches::View(Some(&endpoint.tenant)), calls, missing, endpoint_conflict).await
     }
 
-    async fn update_endpoint(&self, endpoint: &Endpoint) -> Result<()> {
+    async fn update_endpoint(&self, endpoint: &Endpoint, checked: Option<CatalogVersion>) -> Result<()> {
         let row = EndpointRow::new(endpoint)?;
+        let checked = checked.map(|version| version.0);
+        let mut params = row.params();
+        params.push(&checked);
         let mut calls = vec![
-            Call::Query(include_str!("../sql/update_endpoint.sql"), row.params()),
+            Call::Query(include_str!("../sql/update_endpoint.sql"), params),
             Call::Query(include_str!("../sql/insert_revision.sql"), row.revision_params()),
         ];
         if endpoint.state.sends() {

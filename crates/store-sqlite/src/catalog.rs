@@ -109,9 +109,9 @@ impl Catalog for SqliteStore {
         self.write(move |connection| endpoints::create(connection, &endpoint, adhoc_limit)).await
     }
 
-    async fn update_endpoint(&self, endpoint: &Endpoint) -> Result<()> {
+    async fn update_endpoint(&self, endpoint: &Endpoint, checked: Option<CatalogVersion>) -> Result<()> {
         let endpoint = endpoint.clone();
-        self.write(move |connection| endpoints::update(connection, &endpoint)).await
+        self.write(move |connection| endpoints::update(connection, &endpoint, checked)).await
     }
 
     async fn delete_endpoint(&self, id: EndpointId, now: Timestamp) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use posthaste_core::endpoint::{Challenge, SealedSecrets};
 use posthaste_core::{Endpoint, EndpointId, EndpointState, Timestamp};
-use posthaste_store::{Conflict, StoreError};
+use posthaste_store::{CatalogVersion, Conflict, StoreError};
 use rusqlite::{Connection, Row, params};
 
 use crate::accept;
@@ -72,8 +72,18 @@ pub(crate) fn create(connection: &Connection, endpoint: &Endpoint, adhoc_limit: 
     add_revision(connection, endpoint, &settings)
 }
 
-pub(crate) fn update(connection: &Connection, endpoint: &Endpoint) -> Result<(), Fault> {
+pub(crate) fn update(
+    connection: &Connection,
+    endpoint: &Endpoint,
+    checked: Option<CatalogVersion>,
+) -> Result<(), Fault> {
     bump(connection, Change::Of(Some(&endpoint.tenant)))?;
+    if let Some(version) = checked {
+        let mut moved = connection.prepare_cached(sql!("catalog/moved"))?;
+        if moved.query_row(params![version.0, endpoint.tenant.as_str()], |row| row.get(0))? {
+            return Err(Conflict::RevisionMoved.into());
+        }
+    }
     let stored = get(connection, endpoint.id)?.ok_or(StoreError::NotFound)?;
     if stored.revision.checked_add(1) != Some(endpoint.revision) {
         return Err(Conflict::RevisionMoved.into());

@@ -67,7 +67,10 @@ pub trait Catalog: Send + Sync {
 
     /// Replaces an endpoint and keeps its new revision; [`crate::Conflict::RevisionMoved`] unless the stored revision is
     /// `endpoint.revision - 1`. If the endpoint now sends, its lane is woken in the same transaction.
-    async fn update_endpoint(&self, endpoint: &Endpoint) -> Result<()>;
+    ///
+    /// With `checked`, also [`crate::Conflict::RevisionMoved`] if the view of the endpoint's tenant may have changed since
+    /// that version: for what was checked against other endpoints than the one that is written.
+    async fn update_endpoint(&self, endpoint: &Endpoint, checked: Option<CatalogVersion>) -> Result<()>;
 
     /// Removes an endpoint; its revisions stay for history. Its waiting deliveries are ended by the owner of its shard:
     /// its lane is woken in the same transaction, and an owner that finds no endpoint closes what is due.

@@ -46,7 +46,12 @@ impl Engine {
         check_numbers(&settings, &mut errors);
         self.check_topics(tenant, &settings, &mut errors).await?;
         if let Some(id) = settings.dead_letter_endpoint_id {
-            let (view, _) = self.0.catalog.view(tenant).await?;
+            let (mut view, _) = self.0.catalog.view(tenant).await?;
+            if view.endpoint(id).is_none() {
+                // Another node may have made it a moment ago.
+                self.catalog_changed().await?;
+                (view, _) = self.0.catalog.view(tenant).await?;
+            }
             check_dead_letter(&view, own, id, &mut errors);
         }
         if errors.is_empty() { Ok(settings) } else { Err(EngineError::Invalid(errors)) }
@@ -137,7 +142,7 @@ fn check_dead_letter(view: &TenantView, own: Option<EndpointId>, first: Endpoint
             return wrong("leads back to this endpoint: dead letters would go round in a circle".to_owned());
         }
         if !seen.insert(id) {
-            // A circle without this endpoint, from a time when two changes met; it is not this change's fault.
+            // A circle without this endpoint, from before two changes at once were kept from making one.
             return;
         }
         next = view.endpoint(id).and_then(|view| view.endpoint.settings.dead_letter_endpoint_id);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use posthaste_core::DeliveryStatus;
 use posthaste_core::delivery::CloseReason;
+use posthaste_core::{DeliveryStatus, EndpointId};
 use posthaste_engine::Options;
 use posthaste_store_postgres::{PostgresOptions, PostgresStore};
 use posthaste_testkit::{Answer, Cluster, PATIENCE, Received, Receiver};
@@ -228,6 +228,25 @@ async fn deliveries_one_at_a_time_leave_few_dead_rows() {
     let inserted = "SELECT sum(n_tup_ins) FROM pg_stat_user_tables WHERE schemaname = 'posthaste'";
     let inserted: u32 = cluster.sql(&database, inserted).await.parse().unwrap();
     assert!(inserted > MESSAGES, "the statistics are there");
+}
+
+#[tokio::test]
+async fn two_changes_at_once_do_not_close_a_circle_of_dead_letters() {
+    let database = Cluster::shared().await.database().await;
+    let (first, second) = (node(&database).await, node(&database).await);
+    for round in 0..8 {
+        let one = first.endpoint("http://127.0.0.1:9/", json!({"topics": []})).await.id;
+        let other = second.endpoint("http://127.0.0.1:9/", json!({"topics": []})).await.id;
+        let point = async |site: &Site, from: EndpointId, to: EndpointId| {
+            let patch = json!({"dead_letter_endpoint_id": to});
+            site.engine.update_endpoint(&site.admin, None, &from.to_string(), patch, None).await
+        };
+        // Each of them is right by itself, with the catalog as its node knows it.
+        let (there, back) = tokio::join!(point(&first, one, other), point(&second, other, one));
+        let refused: Vec<_> = [there, back].into_iter().filter_map(Result::err).collect();
+        assert_eq!(refused.len(), 1, "round {round}: {refused:?}");
+        assert!(refused[0].to_string().contains("circle"), "round {round}: {refused:?}");
+    }
 }
 
 #[tokio::test]

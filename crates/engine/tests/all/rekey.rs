@@ -42,7 +42,7 @@ async fn an_interrupted_run_is_ended_by_another_and_no_secret_is_lost() {
     let mut first = store.endpoint(ids[1]).await.unwrap().unwrap();
     first.secrets = new.seal(first.id, &old.open(first.id, &first.secrets).unwrap()).unwrap();
     first.revision += 1;
-    store.update_endpoint(&first).await.unwrap();
+    store.update_endpoint(&first, None).await.unwrap();
 
     assert_eq!(rekey(&store, &old, &new).await.unwrap(), Rekeyed { sealed: 3, already: 1 }, "with the ad-hoc one");
     for (number, id) in ids.into_iter().enumerate() {

@@ -99,7 +99,7 @@ counted! {
         fn update_topic(topic: &Topic) -> Result<()>;
         fn delete_topic(tenant: Option<&Tenant>, name: &TopicName, force: Force, now: Timestamp) -> Result<()>;
         fn create_endpoint(endpoint: &Endpoint, adhoc_limit: u32) -> Result<()>;
-        fn update_endpoint(endpoint: &Endpoint) -> Result<()>;
+        fn update_endpoint(endpoint: &Endpoint, checked: Option<CatalogVersion>) -> Result<()>;
         fn delete_endpoint(id: EndpointId, now: Timestamp) -> Result<()>;
         fn create_key(key: &ApiKey) -> Result<()>;
         fn delete_key(id: KeyId, now: Timestamp) -> Result<()>;

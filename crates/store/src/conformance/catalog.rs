@@ -205,10 +205,30 @@ pub async fn an_endpoint_is_replaced_only_by_who_saw_its_last_revision(scene: &S
     endpoint.state = EndpointState::Disabled;
     endpoint.state_reason = Some("too many failures".to_owned());
     endpoint.updated_at = scene.at(9);
-    scene.store.update_endpoint(&endpoint).await.unwrap();
-    let lost = scene.store.update_endpoint(&endpoint).await;
+    scene.store.update_endpoint(&endpoint, None).await.unwrap();
+    let lost = scene.store.update_endpoint(&endpoint, None).await;
     assert_eq!(conflict(lost), Some(Conflict::RevisionMoved));
     assert_eq!(scene.store.endpoint(endpoint.id).await.unwrap(), Some(endpoint));
+}
+
+/// What was checked against the tenant's other endpoints holds when it is written.
+pub async fn an_endpoint_that_was_checked_is_replaced_only_if_nothing_of_its_tenant_changed(scene: &Scene) {
+    let (mut endpoint, mut other) = (scene.endpoint().await, scene.endpoint().await);
+    let mut foreign = scene.unstored_endpoint();
+    foreign.tenant = "other".parse().unwrap();
+    let checked = async || Some(scene.store.load_tenant(&scene.tenant).await.unwrap().version);
+    let before = checked().await;
+    scene.store.create_endpoint(&foreign, 10).await.unwrap();
+    endpoint.revision += 1;
+    scene.store.update_endpoint(&endpoint, before).await.expect("another tenant's change is none");
+    let before = checked().await;
+    other.revision += 1;
+    scene.store.update_endpoint(&other, before).await.unwrap();
+    endpoint.revision += 1;
+    let refused = scene.store.update_endpoint(&endpoint, before).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(Conflict::RevisionMoved))), "{refused:?}");
+    assert_eq!(scene.store.endpoint(endpoint.id).await.unwrap().unwrap().revision, 2);
+    scene.store.update_endpoint(&endpoint, checked().await).await.unwrap();
 }
 
 pub async fn an_endpoints_revisions_outlive_it(scene: &Scene) {
@@ -216,7 +236,7 @@ pub async fn an_endpoints_revisions_outlive_it(scene: &Scene) {
     let mut second = first.clone();
     second.settings.url = String::from("https://elsewhere.example/");
     second.revision = 2;
-    scene.store.update_endpoint(&second).await.unwrap();
+    scene.store.update_endpoint(&second, None).await.unwrap();
     scene.store.delete_endpoint(first.id, scene.at(1)).await.unwrap();
     assert_eq!(scene.store.endpoint(first.id).await.unwrap(), None);
     assert_eq!(scene.store.endpoint_revision(first.id, 1).await.unwrap(), Some(first.settings));
@@ -287,7 +307,7 @@ pub async fn what_does_not_exist_is_not_found(scene: &Scene) {
     let before = version(scene).await;
     let not_found = |result: Result<()>| matches!(result, Err(StoreError::NotFound));
     let endpoint = posthaste_core::Endpoint { revision: 2, ..scene.unstored_endpoint() };
-    assert!(not_found(scene.store.update_endpoint(&endpoint).await));
+    assert!(not_found(scene.store.update_endpoint(&endpoint, None).await));
     assert!(not_found(scene.store.delete_endpoint(endpoint.id, scene.now).await));
     let topic = Topic { revision: 2, ..topic(scene, 1, None, "a") };
     assert!(not_found(scene.store.update_topic(&topic).await));

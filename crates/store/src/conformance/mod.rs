@@ -77,6 +77,7 @@ macro_rules! conformance_tests {
                 every_change_moves_the_version_and_says_whose_it_was
                 an_endpoint_comes_back_exactly_as_it_was_written
                 an_endpoint_is_replaced_only_by_who_saw_its_last_revision
+                an_endpoint_that_was_checked_is_replaced_only_if_nothing_of_its_tenant_changed
                 an_endpoints_revisions_outlive_it
                 a_uid_names_one_endpoint_of_its_tenant
                 a_tenant_has_only_so_many_ad_hoc_endpoints

@@ -83,7 +83,7 @@ pub async fn nothing_is_written_if_the_catalog_moved_since_the_match(scene: &Sce
     let draft = scene.draft(&[&endpoint]).key("k", 1).uid("u");
     let group = scene.group(vec![draft.clone()]).await;
     let paused = Endpoint { state: posthaste_core::EndpointState::Paused, revision: 2, ..endpoint.clone() };
-    scene.store.update_endpoint(&paused).await.unwrap();
+    scene.store.update_endpoint(&paused, None).await.unwrap();
     assert_eq!(scene.store.publish(scene.node(), &group).await.unwrap(), Published::CatalogMoved);
     assert_eq!(scene.store.message(group.messages[0].message.id).await.unwrap(), None);
     assert_eq!(scene.store.payload(group.messages[0].message.id).await.unwrap(), None);

@@ -102,7 +102,7 @@ pub async fn a_publish_and_a_change_of_the_catalog_do_not_overlap(scene: &Scene)
         let group = scene.group(vec![scene.draft(&[&endpoint])]).await;
         let next = Endpoint { revision: endpoint.revision + 1, ..endpoint };
         let (published, updated) =
-            join(scene.store.publish(scene.node(), &group), scene.store.update_endpoint(&next)).await;
+            join(scene.store.publish(scene.node(), &group), scene.store.update_endpoint(&next, None)).await;
         updated.unwrap();
         endpoint = next;
         match published.unwrap() {

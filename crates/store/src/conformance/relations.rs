@@ -121,7 +121,7 @@ pub async fn an_endpoints_settings_are_read_at_many_revisions(scene: &Scene) {
     let mut endpoint = scene.endpoint().await;
     let first = endpoint.settings.clone();
     (endpoint.revision, endpoint.settings.name) = (2, Some("second".to_owned()));
-    scene.store.update_endpoint(&endpoint).await.unwrap();
+    scene.store.update_endpoint(&endpoint, None).await.unwrap();
     let gone = scene.endpoint().await;
     scene.store.delete_endpoint(gone.id, scene.at(1)).await.unwrap();
     let wanted = [(endpoint.id, 1), (endpoint.id, 2), (endpoint.id, 3), (gone.id, 1)];

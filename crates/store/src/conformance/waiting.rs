@@ -149,22 +149,22 @@ pub async fn a_lane_that_came_back_does_not_rest_by_an_old_count(scene: &Scene) 
 pub async fn a_lane_sleeps_while_its_endpoint_is_stopped(scene: &Scene) {
     let endpoint = scene.endpoint().await;
     let paused = Endpoint { state: EndpointState::Paused, revision: 2, ..endpoint.clone() };
-    scene.store.update_endpoint(&paused).await.unwrap();
+    scene.store.update_endpoint(&paused, None).await.unwrap();
     scene.publish(vec![scene.draft(&[&paused]).waits(scene.now, WaitingFor::EndpointPaused)]).await;
     assert!(scene.ready(scene.at(100_000)).await.is_empty());
     // A change that does not start it does not wake it either.
     let renamed = Endpoint { revision: 3, ..paused.clone() };
-    scene.store.update_endpoint(&renamed).await.unwrap();
+    scene.store.update_endpoint(&renamed, None).await.unwrap();
     assert!(scene.ready(scene.at(100_000)).await.is_empty());
     let active = Endpoint { state: EndpointState::Active, revision: 4, updated_at: scene.at(5), ..endpoint };
-    scene.store.update_endpoint(&active).await.unwrap();
+    scene.store.update_endpoint(&active, None).await.unwrap();
     let lane = Lane::unordered(active.id);
     assert_eq!(scene.ready(scene.at(5)).await, [lane]);
     // One that was put to sleep by its owner, too.
     scene.rest(lane, scene.at(5), Rest::Asleep).await;
     assert!(scene.ready(scene.at(100_000)).await.is_empty());
     let again = Endpoint { revision: 5, updated_at: scene.at(6), ..active };
-    scene.store.update_endpoint(&again).await.unwrap();
+    scene.store.update_endpoint(&again, None).await.unwrap();
     assert_eq!(scene.ready(scene.at(6)).await, [lane]);
 }
 
