@@ -33,6 +33,7 @@ pub mod endpoints;
 pub mod erasures;
 pub mod error;
 pub mod events;
+mod expiry;
 pub mod explain;
 mod health;
 pub mod ingest;
@@ -273,6 +274,7 @@ impl Engine {
         tracker.spawn(record::run(self.clone(), outcomes));
         if self.plays(roles::Role::Dispatch) {
             tracker.spawn(drain::run(self.clone()));
+            tracker.spawn(expiry::run(self.clone()));
             tracker.spawn(claim::run(self.clone()));
             tracker.spawn(dispatch::pace::run(self.clone()));
             tracker.spawn(outbox::run(self.clone()));

@@ -186,5 +186,5 @@ where
 
 /// A page of one's own; a parent without any has an empty one.
 fn shown<T: Clone>(page: Option<Arc<Slice<T>>>) -> Slice<T> {
-    page.map_or(Slice { items: Vec::new(), next: None }, |page| Arc::unwrap_or_clone(page))
+    page.map_or(Slice { items: Vec::new(), next: None }, Arc::unwrap_or_clone)
 }

@@ -23,6 +23,13 @@ bodies AS (
     INSERT INTO posthaste.payload (id, body)
     SELECT * FROM unnest($3::uuid[], $11::bytea[]) WHERE EXISTS (SELECT FROM fresh)
 ),
+expiring AS (
+    -- Only of messages that say when they expire.
+    INSERT INTO posthaste.expiring (at, id, tenant)
+    SELECT at, id, tenant FROM unnest($3::uuid[], $6::text[], $33::bigint[]) AS w (id, tenant, at)
+    WHERE at IS NOT NULL AND EXISTS (SELECT FROM fresh)
+    ON CONFLICT DO NOTHING
+),
 owned AS (
     INSERT INTO posthaste.batch (id, node) SELECT $12::uuid, $13::uuid WHERE $12 IS NOT NULL AND EXISTS (SELECT FROM fresh)
 ),

@@ -136,6 +136,7 @@ pub(crate) struct Acceptance<'a> {
     content_type: Vec<&'a str>,
     targets: Vec<Vec<u8>>,
     extras: Vec<Option<String>>,
+    expires_at: Vec<Option<i64>>,
     body: Vec<&'a [u8]>,
     lanes: WakeColumns,
     waiting: DueColumns<'a>,
@@ -185,6 +186,7 @@ impl<'a> Acceptance<'a> {
             content_type: Vec::new(),
             targets: Vec::new(),
             extras: Vec::new(),
+            expires_at: Vec::new(),
             body: Vec::new(),
             lanes: WakeColumns::default(),
             waiting: DueColumns::default(),
@@ -219,6 +221,7 @@ impl<'a> Acceptance<'a> {
         self.targets.push(Target::pack(&message.targets));
         let extras = (!message.extras.is_empty()).then(|| text_of(&message.extras)).transpose()?;
         self.extras.push(extras);
+        self.expires_at.push(micros(message.extras.expires_at));
         self.body.push(&new.payload);
         Ok(())
     }
@@ -280,7 +283,7 @@ impl<'a> Acceptance<'a> {
             &ordered.waiting_for,
             &ordered.tenant,
         ]);
-        params.extend([&self.order as &dyn Param, &self.places_left]);
+        params.extend([&self.order as &dyn Param, &self.places_left, &self.expires_at]);
         params
     }
 

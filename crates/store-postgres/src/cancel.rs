@@ -1,4 +1,4 @@
-//! Ending what is pending, by request.
+//! Ending what is pending: by request, or because its time is over.
 
 use std::collections::HashSet;
 
@@ -16,12 +16,14 @@ use crate::record::{ClosedColumns, Keys};
 use crate::rows::message;
 use crate::session::{Call, Session};
 
+const BY_REQUEST: CloseReason = CloseReason::ByRequest;
+
 impl PostgresStore {
     pub(crate) async fn cancel_one(&self, id: DeliveryId, now: Timestamp) -> Result<Closed> {
         let session = self.working.take().await?;
         let message = stored_message(&session, id.message()).await?.ok_or(StoreError::NotFound)?;
         let target = message.target(id).filter(|target| target.endpoint.bits() != 0).ok_or(StoreError::NotFound)?;
-        let ended = cancel(&session, &message, &[(id, target.endpoint)], now).await?;
+        let ended = cancel(&session, &message, &[(id, target.endpoint)], BY_REQUEST, now).await?;
         ended.into_iter().next().ok_or_else(|| Conflict::WrongState.into())
     }
 
@@ -33,7 +35,7 @@ impl PostgresStore {
             .filter(|(_, target)| target.endpoint.bits() != 0)
             .map(|(delivery, target)| (delivery, target.endpoint))
             .collect();
-        let ended = cancel(&session, &message, &all, now).await?;
+        let ended = cancel(&session, &message, &all, BY_REQUEST, now).await?;
         Ok(ended.into_iter().map(|closed| closed.delivery).collect())
     }
 }
@@ -46,10 +48,11 @@ pub(crate) async fn stored_message(session: &Session, id: MessageId) -> Result<O
 
 /// Ends those of these deliveries that are pending. The batch is locked first: a flush of its owner comes before, and its
 /// successes are seen, or after, and sees the flag.
-async fn cancel(
+pub(crate) async fn cancel(
     session: &Session,
     message: &Message,
     deliveries: &[(DeliveryId, EndpointId)],
+    reason: CloseReason,
     now: Timestamp,
 ) -> Result<Vec<Closed>> {
     let batch: Vec<Uuid> = vec![message.batch.into()];
@@ -73,6 +76,7 @@ async fn cancel(
     let found = answers.last().map_or(&[][..], Vec::as_slice).iter().map(Found::read).collect::<Result<Vec<_>>>()?;
     let mut end = End {
         message,
+        reason,
         now,
         closed: Vec::new(),
         rows: ClosedColumns::default(),
@@ -103,6 +107,7 @@ async fn cancel(
 /// What is being ended.
 struct End<'a> {
     message: &'a Message,
+    reason: CloseReason,
     now: Timestamp,
     closed: Vec<Closed>,
     rows: ClosedColumns,
@@ -136,7 +141,7 @@ impl End<'_> {
     }
 
     fn closed(&self, delivery: DeliveryId, endpoint: EndpointId, tenant: &Tenant, progress: Progress) -> Closed {
-        let (status, reason) = (DeliveryStatus::Cancelled, CloseReason::ByRequest);
+        let (status, reason) = (DeliveryStatus::Cancelled, self.reason);
         Closed { delivery, endpoint, tenant: tenant.clone(), status, reason, at: self.now, progress }
     }
 }

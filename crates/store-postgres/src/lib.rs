@@ -12,6 +12,7 @@ mod claim;
 mod connect;
 mod coordination;
 mod directory;
+mod expiry;
 mod fault;
 mod history;
 mod jobs;

@@ -6,13 +6,14 @@ use crate::fault::classify;
 use crate::session::Session;
 
 /// Every step from an empty database; what stands here is never changed, only added to.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     include_str!("../sql/migrations/0001_catalog.sql"),
     include_str!("../sql/migrations/0002_coordination.sql"),
     include_str!("../sql/migrations/0003_deliveries.sql"),
     include_str!("../sql/migrations/0004_outbox.sql"),
     include_str!("../sql/migrations/0005_retention.sql"),
     include_str!("../sql/migrations/0006_outbox_topics.sql"),
+    include_str!("../sql/migrations/0007_expiring.sql"),
 ];
 
 /// What this program expects, and what the database has.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use posthaste_core::{MessageId, Timestamp};
-use posthaste_store::retention::{Ages, Pruned};
+use posthaste_store::retention::{Ages, Expired, Pruned};
 use posthaste_store::{Result, Retention};
 
 use crate::PostgresStore;
@@ -41,6 +41,10 @@ impl Retention for PostgresStore {
             }
         }
         chunk(&session, cut, captures_cut).await
+    }
+
+    async fn expire(&self, before: Timestamp, now: Timestamp, limit: u32) -> Result<Expired> {
+        self.end_expired(before, now, limit).await
     }
 }
 

@@ -55,6 +55,11 @@ pub(crate) async fn retry(session: &Session, id: DeliveryId, now: Timestamp) -> 
     let placement = match begin_again(session, &message, target, found, now).await? {
         Begun::Due(due) => {
             place(session, &due).await?;
+            if let Some(at) = message.extras.expires_at {
+                // It was perhaps looked at already when it expired.
+                let (at, tenant) = (at.as_micros(), message.tenant.as_str());
+                session.query(include_str!("../sql/insert_expiring.sql"), &[&at, &message_id, &tenant]).await?;
+            }
             Placement::Due(due)
         }
         Begun::Unchanged(placement) => placement,

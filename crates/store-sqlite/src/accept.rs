@@ -5,6 +5,7 @@ use posthaste_core::{EndpointId, Lane, Message, Origin, Target, Timestamp};
 use posthaste_store::NewMessage;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::expiry;
 use crate::fault::Fault;
 use crate::lanes::Wakes;
 
@@ -28,6 +29,11 @@ pub(crate) fn insert(connection: &Connection, new: &NewMessage, wakes: &mut Wake
         origin,
         &*new.payload,
     ])?;
+    if rows == 1
+        && let Some(at) = message.extras.expires_at
+    {
+        expiry::note(connection, message.id, &message.tenant, at)?;
+    }
     if rows == 1 && !new.waits.is_empty() {
         wait(connection, new, wakes)?;
     }

@@ -6,6 +6,7 @@ use posthaste_store::{Conflict, StoreError};
 use rusqlite::{Connection, params};
 
 use crate::accept;
+use crate::expiry;
 use crate::fault::Fault;
 use crate::lanes::{self, Wakes};
 use crate::place;
@@ -18,7 +19,7 @@ fn found(connection: &Connection, id: DeliveryId) -> Result<(Message, Delivery),
 
 pub(crate) fn cancel(connection: &Connection, id: DeliveryId, now: Timestamp) -> Result<Closed, Fault> {
     let (message, delivery) = found(connection, id)?;
-    end(connection, &message, &delivery, now)?.ok_or_else(|| Conflict::WrongState.into())
+    end(connection, &message, &delivery, CloseReason::ByRequest, now)?.ok_or_else(|| Conflict::WrongState.into())
 }
 
 pub(crate) fn cancel_message(connection: &Connection, id: MessageId, now: Timestamp) -> Result<Vec<DeliveryId>, Fault> {
@@ -26,7 +27,7 @@ pub(crate) fn cancel_message(connection: &Connection, id: MessageId, now: Timest
     let mut cancelled = Vec::new();
     for (id, _) in message.deliveries() {
         if let Some(delivery) = place::delivery(connection, id, &message)?
-            && end(connection, &message, &delivery, now)?.is_some()
+            && end(connection, &message, &delivery, CloseReason::ByRequest, now)?.is_some()
         {
             cancelled.push(id);
         }
@@ -35,10 +36,11 @@ pub(crate) fn cancel_message(connection: &Connection, id: MessageId, now: Timest
 }
 
 /// Ends a delivery if it is pending.
-fn end(
+pub(crate) fn end(
     connection: &Connection,
     message: &Message,
     delivery: &Delivery,
+    reason: CloseReason,
     now: Timestamp,
 ) -> Result<Option<Closed>, Fault> {
     let closed = |progress: Progress| Closed {
@@ -46,7 +48,7 @@ fn end(
         endpoint: delivery.endpoint,
         tenant: delivery.tenant.clone(),
         status: DeliveryStatus::Cancelled,
-        reason: CloseReason::ByRequest,
+        reason,
         at: now,
         progress,
     };
@@ -95,7 +97,7 @@ pub(crate) fn retry(
     now: Timestamp,
     wakes: &mut Wakes,
 ) -> Result<Retried, Fault> {
-    let (_, delivery) = found(connection, id)?;
+    let (message, delivery) = found(connection, id)?;
     let fresh = |progress: Progress, order: i64, seq: i64| Due {
         delivery: id,
         endpoint: delivery.endpoint,
@@ -133,5 +135,9 @@ pub(crate) fn retry(
         Placement::Closed(_) | Placement::Missing => return Err(Conflict::WrongState.into()),
     };
     wakes.add(lane, &delivery.tenant, now);
+    if let Some(at) = message.extras.expires_at {
+        // It was perhaps looked at already when it expired.
+        expiry::note(connection, message.id, &message.tenant, at)?;
+    }
     Ok(Retried::Yes)
 }

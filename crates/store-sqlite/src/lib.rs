@@ -21,6 +21,7 @@ mod coordination;
 mod directory;
 mod endpoints;
 mod erase;
+mod expiry;
 mod fault;
 mod history;
 mod jobs;

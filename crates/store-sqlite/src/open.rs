@@ -15,8 +15,10 @@ use crate::fault::Fault;
 use crate::readers::Readers;
 use crate::writer::Writer;
 
+/// Every step from an empty file; what stands here is never changed, only added to.
+const STEPS: [(i64, &str); 2] = [(1, sql!("schema")), (2, sql!("expiring"))];
 /// The schema that this program makes and knows.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 
 /// How long a statement waits for a lock of another program (a backup, the sqlite3 shell).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -158,10 +160,10 @@ fn migrate(connection: &Connection) -> Result<(), Fault> {
     if found > SCHEMA_VERSION {
         return Err(StoreError::NewerSchema { found, known: SCHEMA_VERSION }.into());
     }
-    if found < SCHEMA_VERSION {
+    for (version, step) in STEPS.iter().filter(|(version, _)| *version > found) {
         let transaction = connection.unchecked_transaction()?;
-        transaction.execute_batch(sql!("schema"))?;
-        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", version)?;
         transaction.commit()?;
     }
     Ok(())

@@ -6,13 +6,13 @@
 use async_trait::async_trait;
 use posthaste_core::id::BatchId;
 use posthaste_core::{AttemptId, MessageId, Timestamp};
-use posthaste_store::retention::{Ages, Pruned};
+use posthaste_store::retention::{Ages, Expired, Pruned};
 use posthaste_store::{Result, Retention};
 use rusqlite::{Connection, params};
 
 use crate::fault::Fault;
 use crate::record::LATE_MICROS;
-use crate::{SqliteStore, erase, rows};
+use crate::{SqliteStore, erase, expiry, rows};
 
 /// How many messages, and how many attempts' captures, one call looks at.
 const CHUNK: u32 = 1_000;
@@ -31,6 +31,14 @@ impl Retention for SqliteStore {
             Ok(Pruned { messages, more: more_messages || more_captures || more_late || more_fires })
         })
         .await
+    }
+
+    async fn expire(&self, before: Timestamp, now: Timestamp, limit: u32) -> Result<Expired> {
+        // Asked of a reader first: mostly there is nothing, and the writer has better things to do.
+        if !self.read(move |connection| expiry::any(connection, before)).await? {
+            return Ok(Expired::default());
+        }
+        self.write(move |connection| expiry::expire(connection, before, now, limit)).await
     }
 }
 

@@ -18,7 +18,7 @@ use posthaste_store::jobs::{Job, JobFilter, Step, Stepped};
 use posthaste_store::outbox::OutboxRow;
 use posthaste_store::queue::{DueDelivery, ReadyLane, Rest};
 use posthaste_store::relations::{Captures, FirstPages, Firsts, Payloads};
-use posthaste_store::retention::{Ages, Pruned};
+use posthaste_store::retention::{Ages, Expired, Pruned};
 use posthaste_store::schedules::{Fire, Fired, Leader, ScheduleFilter};
 use posthaste_store::{
     Beat, Catalog, CatalogVersion, Changes, Claimed, Coordination, Directory, Flush, Group, History, Jobs, Joined,
@@ -192,5 +192,6 @@ counted! {
     }
     Retention {
         fn prune(ages: &Ages, now: Timestamp) -> Result<Pruned>;
+        fn expire(before: Timestamp, now: Timestamp, limit: u32) -> Result<Expired>;
     }
 }

@@ -21,7 +21,7 @@ const TODAY: usize = 280;
 async fn publish(node: &Node, endpoint: EndpointId, days: u32) {
     for number in 0..if days == 0 { TODAY } else { EACH } {
         let new = node.message(&[endpoint]);
-        let id = MessageId::from_bits(new.message.id.bits() - (u128::from(days) * DAY.as_millis() << 80));
+        let id = MessageId::from_bits(new.message.id.bits() - ((u128::from(days) * DAY.as_millis()) << 80));
         let message = Message { id, ..(*new.message).clone() };
         let group = node.group(vec![NewMessage { message: message.into(), ..new }]);
         node.store.publish(node.joined.node, &group).await.unwrap();

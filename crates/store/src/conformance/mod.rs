@@ -232,6 +232,9 @@ macro_rules! conformance_tests {
                 what_is_still_owed_outlives_its_age
                 captures_go_before_their_attempts
                 what_is_young_stays
+                what_waits_of_an_expired_message_ends
+                a_wide_message_that_expired_ends_step_by_step
+                a_retried_delivery_of_an_expired_message_is_looked_at_again
             }
             walk {
                 every_delivery_is_in_exactly_one_place_after_every_step

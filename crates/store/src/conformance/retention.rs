@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use posthaste_core::delivery::Next;
-use posthaste_core::{Timestamp, WaitingFor};
+use posthaste_core::delivery::{Next, Placement};
+use posthaste_core::{CloseReason, DeliveryId, DeliveryStatus, Timestamp, WaitingFor};
 
-use super::scene::{Scene, fail, left, retry};
+use super::scene::{Owed, Scene, fail, left, retry};
 use crate::history::{DeliveryFilter, MessageFilter};
+use crate::queue::From;
 use crate::retention::Ages;
 use crate::{Flush, Page};
 
@@ -52,7 +53,7 @@ pub async fn what_is_old_goes_with_all_that_hangs_on_it(scene: &Scene) {
     assert_eq!(scene.store.message_by_uid(&scene.tenant, "u").await.unwrap(), None);
     let everything = MessageFilter::default();
     assert!(scene.store.messages(&everything, Page::first(9)).await.unwrap().items.is_empty());
-    for status in [None, Some(posthaste_core::DeliveryStatus::Failed)] {
+    for status in [None, Some(DeliveryStatus::Failed)] {
         let filter = DeliveryFilter { status, ..DeliveryFilter::default() };
         assert!(scene.store.deliveries(&filter, Page::first(9)).await.unwrap().items.is_empty());
     }
@@ -124,4 +125,78 @@ pub async fn what_is_young_stays(scene: &Scene) {
     }
     let kept = scene.store.attempt(exchange.attempt.id).await.unwrap();
     assert_eq!(kept, Some((exchange.attempt, exchange.capture)));
+}
+
+/// Expires until there is nothing more to do; says what ended.
+async fn expire(scene: &Scene, before: Timestamp, limit: u32) -> Vec<DeliveryId> {
+    let mut ended = Vec::new();
+    for _ in 0..100 {
+        let expired = scene.store.expire(before, scene.at(100), limit).await.unwrap();
+        ended.extend(expired.ended);
+        if !expired.more {
+            ended.sort_unstable();
+            return ended;
+        }
+    }
+    panic!("it does not come to an end");
+}
+
+pub async fn what_waits_of_an_expired_message_ends(scene: &Scene) {
+    let (one, other) = (scene.endpoint().await, scene.endpoint().await);
+    let draft = |seconds: Option<u64>| {
+        let mut draft = scene.draft(&[&one, &other]).waits(scene.now, WaitingFor::EndpointPaused);
+        draft.extras.expires_at = seconds.map(|seconds| scene.at(seconds));
+        draft
+    };
+    let mut ordered = scene.draft(&[&one]).ordered(scene.now);
+    ordered.extras.expires_at = Some(scene.at(10));
+    let mut sent = scene.draft(&[&one]);
+    sent.extras.expires_at = Some(scene.at(10));
+    let group = scene.publish(vec![draft(Some(10)), draft(Some(20)), draft(None), ordered, sent]).await;
+    let d = |message: usize, position| group.messages[message].message.id.delivery(position);
+    assert_eq!(expire(scene, scene.at(9), 10).await, []);
+    assert_eq!(expire(scene, scene.at(10), 10).await, [d(0, 1), d(0, 2), d(3, 1)]);
+    for delivery in [d(0, 1), d(0, 2), d(3, 1)] {
+        match scene.place(delivery).await {
+            Placement::Closed(closed) => assert_eq!(
+                (closed.status, closed.reason, closed.at),
+                (DeliveryStatus::Cancelled, CloseReason::Expired, scene.at(100))
+            ),
+            other => panic!("{delivery} is not closed: {other:?}"),
+        }
+    }
+    for delivery in [d(1, 1), d(1, 2), d(2, 1), d(2, 2)] {
+        assert_eq!(scene.word(delivery).await, "due", "it has not expired");
+    }
+    assert_eq!(scene.word(d(4, 1)).await, "batch", "its owner ends it");
+    assert_eq!(expire(scene, scene.at(10), 10).await, [], "each message is looked at once");
+    assert_eq!(expire(scene, scene.at(20), 10).await, [d(1, 1), d(1, 2)]);
+}
+
+pub async fn a_wide_message_that_expired_ends_step_by_step(scene: &Scene) {
+    let endpoint = scene.endpoint().await;
+    let mut wide = scene.draft(&vec![&endpoint; 1_200]).waits(scene.now, WaitingFor::EndpointPaused);
+    wide.extras.expires_at = Some(scene.at(10));
+    let mut narrow = scene.draft(&[&endpoint]).waits(scene.now, WaitingFor::EndpointPaused);
+    narrow.extras.expires_at = Some(scene.at(11));
+    let group = scene.publish(vec![wide, narrow]).await;
+    let first = scene.store.expire(scene.at(60), scene.at(60), 100).await.unwrap();
+    assert!(first.more && first.ended.len() < 1_200, "{} at once", first.ended.len());
+    let rest = expire(scene, scene.at(60), 100).await;
+    assert_eq!(first.ended.len() + rest.len(), 1_201);
+    assert_eq!(rest.last(), Some(&group.messages[1].message.id.delivery(1)));
+}
+
+pub async fn a_retried_delivery_of_an_expired_message_is_looked_at_again(scene: &Scene) {
+    let endpoint = scene.endpoint().await;
+    let mut draft = scene.draft(&[&endpoint]);
+    draft.extras.expires_at = Some(scene.at(10));
+    let group = scene.publish(vec![draft]).await;
+    let delivery = group.messages[0].message.id.delivery(1);
+    let owed = Owed { endpoint: endpoint.id, delivery, from: From::Batch(group.batch), batch: group.batch };
+    scene.record(vec![scene.attempted(&owed, 1, scene.first.number, fail())]).await;
+    assert_eq!(expire(scene, scene.at(10), 10).await, []);
+    scene.store.retry_delivery(delivery, scene.at(11)).await.unwrap();
+    assert_eq!(expire(scene, scene.at(11), 10).await, [delivery]);
+    assert_eq!(scene.word(delivery).await, "cancelled");
 }

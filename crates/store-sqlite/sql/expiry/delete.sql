@@ -1,0 +1,1 @@
+DELETE FROM expiring WHERE at = ?1 AND id = ?2;
