@@ -244,7 +244,9 @@ impl CatalogCache {
         }
         let refreshed = Refreshed { version: changes.version, keys: changes.keys, erasures: changes.erasures };
         let former = self.drop_changed(changes);
-        self.reload(former).await?;
+        if let Err(error) = self.reload(former).await {
+            tracing::debug!(%error, "a view of the catalog is loaded by whoever asks for it next");
+        }
         Ok(refreshed)
     }
 

@@ -321,7 +321,7 @@ async fn attempt(engine: &Engine, mut pending: Vec<Pending>, slot: &mut Slot) ->
                 return (Vec::new(), Ok(Ended::Done));
             }
             Ok(Published::CatalogMoved) => {
-                if let Err(error) = engine.0.catalog.refresh().await {
+                if let Err(error) = engine.catalog_changed().await {
                     return (pending, Err(error.into()));
                 }
             }

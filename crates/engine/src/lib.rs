@@ -61,7 +61,7 @@ pub mod vault;
 pub mod verification;
 mod waiting;
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -185,6 +185,8 @@ pub(crate) struct Shared {
     pub(crate) epoch: AtomicU64,
     pub(crate) ids: Mutex<MessageIds>,
     pub(crate) catalog: catalog::CatalogCache,
+    pub(crate) applied: tokio::sync::Mutex<membership::Applied>,
+    pub(crate) applied_version: AtomicI64,
     pub(crate) keys: keys::KeyCache,
     pub(crate) vault: vault::Vault,
     pub(crate) egress: egress::Egress,
@@ -233,6 +235,8 @@ impl Engine {
             epoch: AtomicU64::new(0),
             ids: Mutex::new(MessageIds::new(0)),
             catalog: catalog::CatalogCache::new(store.clone()),
+            applied: tokio::sync::Mutex::default(),
+            applied_version: AtomicI64::new(0),
             keys: keys::KeyCache::default(),
             dispatch: dispatch::Dispatcher::new(limits),
             shards: Mutex::default(),
@@ -259,8 +263,8 @@ impl Engine {
             options,
         }));
         membership::join(&engine).await?;
-        engine.0.catalog.refresh().await?;
         engine.load_erasures().await?;
+        engine.catalog_changed().await?;
         engine.0.tracker.spawn(deliver::mark::run(engine.clone(), marks));
         engine.spawn_all(committers, outcomes);
         engine.0.rejoin.notify_one();

@@ -1,6 +1,7 @@
 //! Being a node: joining, renewing, watching the others, sharing the endpoint shards out.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering as AtomicOrdering;
 use std::time::{Duration, Instant};
 
 use posthaste_core::id::{MessageIds, NodeId};
@@ -8,7 +9,6 @@ use posthaste_store::coordination::{NodeInfo, Peer};
 use posthaste_store::{CatalogVersion, ShardSet, StoreError};
 
 use crate::Engine;
-use crate::catalog::Refreshed;
 use crate::chance;
 use crate::lease::Fence;
 use crate::roles::Role;
@@ -77,7 +77,7 @@ async fn turn(engine: &Engine, seen: &mut HashMap<NodeId, Seen>) -> Result<(), S
         return share_out(engine, &engine.0.store.peers().await?).await;
     };
     let asked = Instant::now();
-    match engine.0.store.beat(fence.node, engine.0.catalog.version()).await {
+    match engine.0.store.beat(fence.node, engine.applied()).await {
         Ok(beat) => {
             engine.0.lease.renewed(asked);
             engine.0.clock.correct(beat.now, asked);
@@ -189,18 +189,14 @@ pub async fn follow_catalog(engine: Engine) {
             () = engine.0.stop_now.cancelled() => return,
             () = tokio::time::sleep(CATALOG_POLL.mul_f64(0.75 + chance::draw() / 2.0)) => {}
         }
-        match engine.0.catalog.refresh().await {
-            Ok(refreshed) => {
-                if let Err(error) = engine.follow(refreshed).await {
-                    tracing::debug!(%error, "the running erasures could not be read; trying again");
-                    continue;
-                }
+        match engine.catalog_changed().await {
+            Ok(version) => {
                 // Whoever pauses or disables an endpoint waits until every node has said that it knows.
-                if refreshed.version != reported
+                if version != reported
                     && let Some(fence) = engine.0.lease.fence()
-                    && engine.0.store.beat(fence.node, refreshed.version).await.is_ok()
+                    && engine.0.store.beat(fence.node, version).await.is_ok()
                 {
-                    reported = refreshed.version;
+                    reported = version;
                 }
             }
             Err(error) => {
@@ -264,18 +260,33 @@ impl Engine {
         }
     }
 
-    /// The catalog was changed here: applies it.
+    /// Applies what changed in the catalog, and what hangs on it: keys and erasures. Whoever returns from here has all of
+    /// it applied, also what another task began to apply: so one goes after the other, and what one could not read is
+    /// read by the next.
     pub(crate) async fn catalog_changed(&self) -> Result<CatalogVersion, StoreError> {
+        let mut applied = self.0.applied.lock().await;
         let refreshed = self.0.catalog.refresh().await?;
-        self.follow(refreshed).await?;
-        Ok(refreshed.version)
-    }
-
-    /// What hangs on the catalog but is not in its views.
-    async fn follow(&self, refreshed: Refreshed) -> Result<(), StoreError> {
         if refreshed.keys {
             self.0.keys.forget_all();
         }
-        if refreshed.erasures { self.load_erasures().await } else { Ok(()) }
+        applied.lacks_erasures |= refreshed.erasures;
+        if applied.lacks_erasures {
+            self.load_erasures().await?;
+            applied.lacks_erasures = false;
+        }
+        self.0.applied_version.store(refreshed.version.0, AtomicOrdering::Release);
+        Ok(refreshed.version)
     }
+
+    /// The version of the catalog up to which everything is applied here; what other nodes are told.
+    fn applied(&self) -> CatalogVersion {
+        CatalogVersion(self.0.applied_version.load(AtomicOrdering::Acquire))
+    }
+}
+
+/// What of the catalog is still to be applied.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// The erasures under way have changed and could not be read yet.
+    lacks_erasures: bool,
 }

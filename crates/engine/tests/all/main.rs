@@ -4,6 +4,7 @@
 
 mod breakers;
 mod control;
+mod erasures;
 mod expiry;
 mod fleet;
 mod hostile;
