@@ -52,14 +52,14 @@ pub struct RetryInput {
     /// The delay before each further attempt; null: the backoff decides.
     #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
     schedule_seconds: MaybeUndefined<Vec<f64>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    min_backoff_seconds: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_backoff_seconds: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    factor: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    jitter: Option<f64>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    min_backoff_seconds: MaybeUndefined<f64>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    max_backoff_seconds: MaybeUndefined<f64>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    factor: MaybeUndefined<f64>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    jitter: MaybeUndefined<f64>,
 }
 
 /// How often an endpoint may be sent to: a token bucket.
@@ -74,63 +74,63 @@ pub struct RateLimitInput {
 /// named stays, and a null is a value; in `headers` and `metadata` it removes.
 #[derive(InputObject, Serialize)]
 pub struct EndpointSettings {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<String>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    url: MaybeUndefined<String>,
     /// Which topics: names, `order.*`, `*`; an empty list: only what is addressed to it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    topics: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    topics: MaybeUndefined<Vec<String>>,
     #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
     name: MaybeUndefined<String>,
     /// Which of the topics' messages.
     #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
     filter: MaybeUndefined<AnyJson>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    method: Option<String>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    method: MaybeUndefined<String>,
     /// Names and values.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    headers: Option<AnyJson>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    headers: MaybeUndefined<AnyJson>,
     #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
     content_type: MaybeUndefined<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body_format: Option<BodyFormat>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    body_format: MaybeUndefined<BodyFormat>,
     /// An empty list: unsigned.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    signature_styles: Option<Vec<SignatureStyle>>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    signature_styles: MaybeUndefined<Vec<SignatureStyle>>,
     #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
     max_attempts: MaybeUndefined<u32>,
     #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
     give_up_after_seconds: MaybeUndefined<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    timeout_seconds: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry: Option<RetryInput>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after: Option<RetryAfter>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    timeout_seconds: MaybeUndefined<f64>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    retry: MaybeUndefined<RetryInput>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    retry_after: MaybeUndefined<RetryAfter>,
     /// Null: any 2xx.
     #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
     success_codes: MaybeUndefined<Vec<u16>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    require_empty_response: Option<bool>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    require_empty_response: MaybeUndefined<bool>,
     #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
     rate_limit: MaybeUndefined<RateLimitInput>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_in_flight: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ordering: Option<Ordering>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fifo_on_failed: Option<OnFailed>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    guarantee: Option<Guarantee>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    settings: Option<SettingsAt>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    verification: Option<Verification>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    max_in_flight: MaybeUndefined<u32>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    ordering: MaybeUndefined<Ordering>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    fifo_on_failed: MaybeUndefined<OnFailed>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    guarantee: MaybeUndefined<Guarantee>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    settings: MaybeUndefined<SettingsAt>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    verification: MaybeUndefined<Verification>,
     #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
     dead_letter_endpoint_id: MaybeUndefined<ID>,
     /// Null: never, not even for a 410.
     #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
     disable_after_seconds: MaybeUndefined<f64>,
     /// Names and texts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    metadata: Option<AnyJson>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    metadata: MaybeUndefined<AnyJson>,
 }

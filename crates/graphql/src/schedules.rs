@@ -100,10 +100,10 @@ impl Schedule {
 pub struct ScheduleSettings {
     #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
     name: MaybeUndefined<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cron: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    timezone: Option<String>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    cron: MaybeUndefined<String>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    timezone: MaybeUndefined<String>,
     #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
     topic: MaybeUndefined<String>,
     #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
@@ -117,15 +117,15 @@ pub struct ScheduleSettings {
     #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
     content_type: MaybeUndefined<String>,
     /// Names and values.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    headers: Option<AnyJson>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    headers: MaybeUndefined<AnyJson>,
     /// Names and texts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    metadata: Option<AnyJson>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    enabled: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    missed: Option<Missed>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    metadata: MaybeUndefined<AnyJson>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    enabled: MaybeUndefined<bool>,
+    #[serde(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    missed: MaybeUndefined<Missed>,
 }
 
 /// A schedule to be made.
