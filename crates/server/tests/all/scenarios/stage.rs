@@ -27,8 +27,7 @@ impl Stage {
     /// Starts a server in this directory.
     pub async fn start(directory: &Path, options: &[&str]) -> Self {
         let receiver = Receiver::start().await;
-        receiver
-            .answer_by(|request: &Received| Answer::status(if request.path.ends_with("/fails") { 500 } else { 200 }));
+        receiver.answer_by(|request: &Received| answer_of(&request.path));
         let common = ["serve", "--listen", "127.0.0.1:0", "--allow-net", "127.0.0.0/8", "--max-payload-bytes", "20000"];
         let mut command = posthaste(directory, &[&common[..], options].concat());
         command.env("POSTHASTE_ADMIN_KEY", ADMIN_KEY);
@@ -59,6 +58,15 @@ impl Stage {
 
     pub fn stop(self) {
         assert_eq!(tokio::task::block_in_place(|| self.server.stop()), Some(0));
+    }
+}
+
+/// What the receiver answers at a path.
+fn answer_of(path: &str) -> Answer {
+    match path.rsplit('/').next() {
+        Some("fails") => Answer::status(500),
+        Some("gone") => Answer::status(410),
+        _ => Answer::status(200),
     }
 }
 

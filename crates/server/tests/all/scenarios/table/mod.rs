@@ -1,7 +1,9 @@
 //! The rows, by resource.
 
+mod bounds;
 mod deliveries;
 mod endpoints;
+mod flows;
 mod messages;
 mod policies;
 mod replays;
@@ -22,6 +24,8 @@ pub fn rows() -> Vec<Row> {
         replays::rows(),
         schedules::rows(),
         system::rows(),
+        flows::rows(),
+        bounds::rows(),
     ]
     .into_iter()
     .flatten()
