@@ -1,3 +1,7 @@
+-- With a limit, so that it stays a probe for each.
 SELECT r.endpoint, r.revision, r.settings
 FROM unnest($1::uuid[], $2::integer[]) AS w (endpoint, revision)
-JOIN posthaste.endpoint_revision r ON r.endpoint = w.endpoint AND r.revision = w.revision
+CROSS JOIN LATERAL (
+    SELECT e.endpoint, e.revision, e.settings FROM posthaste.endpoint_revision e
+    WHERE e.endpoint = w.endpoint AND e.revision = w.revision LIMIT 1
+) r
