@@ -95,9 +95,9 @@ async fn a_batch_is_accepted_item_by_item_and_a_repetition_is_the_same_publish()
     ]);
     let results = stage.ask(batch, json!({"messages": messages})).await.data()["publishBatch"].clone();
     assert_eq!(results[0]["receipt"]["duplicate"], false);
-    assert_eq!(results[1]["error"]["errors"][0]["pointer"], "/topic");
+    assert_eq!(results[1]["error"]["errors"][0]["pointer"], "/messages/1/topic");
     assert_eq!(results[2]["receipt"]["deliveries"], 1);
-    assert_eq!(results[3]["error"]["errors"][0]["pointer"], "/headers/x-a");
+    assert_eq!(results[3]["error"]["errors"][0]["pointer"], "/messages/3/headers/x-a");
     assert_eq!(receiver.wait_for(1).await[0].body.as_ref(), [0xff]);
     let again = stage.ask(batch, json!({"messages": [messages[0]]})).await.data()["publishBatch"][0].clone();
     assert_eq!((&again["receipt"]["duplicate"], &again["receipt"]["id"]), (&json!(true), &results[0]["receipt"]["id"]));
