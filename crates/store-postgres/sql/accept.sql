@@ -26,8 +26,7 @@ bodies AS (
 expiring AS (
     -- Only of messages that say when they expire.
     INSERT INTO posthaste.expiring (at, id, tenant)
-    SELECT at, id, tenant FROM unnest($3::uuid[], $6::text[], $33::bigint[]) AS w (id, tenant, at)
-    WHERE at IS NOT NULL AND EXISTS (SELECT FROM fresh)
+    SELECT * FROM unnest($33::bigint[], $34::uuid[], $35::text[]) WHERE EXISTS (SELECT FROM fresh)
     ON CONFLICT DO NOTHING
 ),
 owned AS (

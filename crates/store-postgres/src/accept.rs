@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use posthaste_core::id::{BatchId, NodeId};
-use posthaste_core::{DeliveryId, Lane, Target, Tenant, Timestamp, WaitingFor};
+use posthaste_core::{DeliveryId, Lane, Message, Target, Tenant, Timestamp, WaitingFor};
 use posthaste_store::queue::NewMessage;
 use posthaste_store::{CatalogVersion, Result, StoreError};
 
@@ -136,13 +136,29 @@ pub(crate) struct Acceptance<'a> {
     content_type: Vec<&'a str>,
     targets: Vec<Vec<u8>>,
     extras: Vec<Option<String>>,
-    expires_at: Vec<Option<i64>>,
     body: Vec<&'a [u8]>,
+    expiring: ExpiringColumns<'a>,
     lanes: WakeColumns,
     waiting: DueColumns<'a>,
     in_order: DueColumns<'a>,
     order: Vec<i64>,
     places_left: Vec<i64>,
+}
+
+/// Of messages that say when they expire.
+#[derive(Default)]
+struct ExpiringColumns<'a> {
+    at: Vec<i64>,
+    id: Vec<Uuid>,
+    tenant: Vec<&'a str>,
+}
+
+impl<'a> ExpiringColumns<'a> {
+    fn push(&mut self, at: Timestamp, message: &'a Message) {
+        self.at.push(at.as_micros());
+        self.id.push(message.id.into());
+        self.tenant.push(message.tenant.as_str());
+    }
 }
 
 #[derive(Default)]
@@ -186,8 +202,8 @@ impl<'a> Acceptance<'a> {
             content_type: Vec::new(),
             targets: Vec::new(),
             extras: Vec::new(),
-            expires_at: Vec::new(),
             body: Vec::new(),
+            expiring: ExpiringColumns::default(),
             lanes: WakeColumns::default(),
             waiting: DueColumns::default(),
             in_order: DueColumns::default(),
@@ -221,7 +237,9 @@ impl<'a> Acceptance<'a> {
         self.targets.push(Target::pack(&message.targets));
         let extras = (!message.extras.is_empty()).then(|| text_of(&message.extras)).transpose()?;
         self.extras.push(extras);
-        self.expires_at.push(micros(message.extras.expires_at));
+        if let Some(at) = message.extras.expires_at {
+            self.expiring.push(at, message);
+        }
         self.body.push(&new.payload);
         Ok(())
     }
@@ -283,7 +301,9 @@ impl<'a> Acceptance<'a> {
             &ordered.waiting_for,
             &ordered.tenant,
         ]);
-        params.extend([&self.order as &dyn Param, &self.places_left, &self.expires_at]);
+        params.extend([&self.order as &dyn Param, &self.places_left]);
+        let expiring = &self.expiring;
+        params.extend([&expiring.at as &dyn Param, &expiring.id, &expiring.tenant]);
         params
     }
 

@@ -242,7 +242,7 @@ impl Catalog for PostgresStore {
         let calls = vec![
             Call::Query("DELETE FROM posthaste.endpoint WHERE id = $1 RETURNING id", vec![&id]),
             Call::Query("DELETE FROM posthaste.endpoint_health WHERE endpoint = $1", vec![&id]),
-            Call::Query(include_str!("../sql/wake_endpoint.sql"), vec![&id, &now]),
+            Call::Query(include_str!("../sql/wake_deleted.sql"), vec![&id, &now]),
         ];
         let missing = async { Ok(StoreError::NotFound) };
         self.change_one(Touches::View(Some(&known.tenant)), calls, missing, no_conflict).await

@@ -10,12 +10,14 @@ use uuid::Uuid;
 
 use crate::{Client, Result, Work};
 
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../../../crates/store-postgres/sql/migrations/0001_catalog.sql"),
     include_str!("../../../crates/store-postgres/sql/migrations/0002_coordination.sql"),
     include_str!("../../../crates/store-postgres/sql/migrations/0003_deliveries.sql"),
     include_str!("../../../crates/store-postgres/sql/migrations/0004_outbox.sql"),
     include_str!("../../../crates/store-postgres/sql/migrations/0005_retention.sql"),
+    include_str!("../../../crates/store-postgres/sql/migrations/0006_outbox_topics.sql"),
+    include_str!("../../../crates/store-postgres/sql/migrations/0007_expiring.sql"),
 ];
 const ACCEPT: &str = include_str!("../../../crates/store-postgres/sql/accept.sql");
 const FENCE: &str = include_str!("../../../crates/store-postgres/sql/fence.sql");
@@ -116,7 +118,7 @@ fn accept_params<'a>(c: &'a Columns<'a>) -> Params<'a> {
         &NODE, &None::<i64>, &c.ids, &c.batches, &c.nothing, &c.tenants, &c.topics, &c.types, &c.targets, &c.texts,
         &c.bodies, &c.ids[0], &NODE, &c.no_uuid, &c.no_long, &c.no_short, &c.no_text, &c.no_long, &c.no_long, &c.no_bool,
         &c.no_uuid, &c.no_uuid, &c.no_long, &c.no_short, &c.no_text, &c.no_uuid, &c.no_uuid, &c.no_long, &c.no_short,
-        &c.no_text, &c.no_long, &c.no_long,
+        &c.no_text, &c.no_long, &c.no_long, &c.no_long, &c.no_uuid, &c.no_text,
     ]
 }
 
@@ -184,7 +186,7 @@ fn accept<'q>(c: &'q Columns<'q>) -> Bound<'q> {
         NODE, None::<i64>, &c.ids, &c.batches, &c.nothing, &c.tenants, &c.topics, &c.types, &c.targets, &c.texts,
         &c.bodies, c.ids[0], NODE, &c.no_uuid, &c.no_long, &c.no_short, &c.no_text, &c.no_long, &c.no_long, &c.no_bool,
         &c.no_uuid, &c.no_uuid, &c.no_long, &c.no_short, &c.no_text, &c.no_uuid, &c.no_uuid, &c.no_long, &c.no_short,
-        &c.no_text, &c.no_long, &c.no_long,
+        &c.no_text, &c.no_long, &c.no_long, &c.no_long, &c.no_uuid, &c.no_text,
     )
 }
 

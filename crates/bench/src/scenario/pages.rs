@@ -64,7 +64,9 @@ pub async fn measure(stage: &mut Stage, fleet: &Fleet, attempts: u64) -> Result<
     let topic = stage.topic.clone();
     backlog::publish_all(stage, fleet, &topic, None, attempts.div_ceil(u64::from(stage.options.fan_out))).await?;
     stage.drain().await;
-    let known = Known { topic, special, paused, deleted, refusing, busy: stage.endpoints[0].clone() };
+    let page = fleet.api().get(&format!("/v1/deliveries?message_id={special}&limit=1")).await?;
+    let delivery = page["data"][0]["id"].as_str().unwrap_or("none").to_owned();
+    let known = Known { topic, special, delivery, paused, deleted, refusing, busy: stage.endpoints[0].clone() };
     let mut lists = Vec::new();
     let paths = known.paths();
     let progress = Progress::begin(&format!("reading {} lists", paths.len()), Duration::ZERO);
@@ -79,6 +81,7 @@ pub async fn measure(stage: &mut Stage, fleet: &Fleet, attempts: u64) -> Result<
 struct Known {
     topic: String,
     special: String,
+    delivery: String,
     paused: String,
     deleted: String,
     refusing: String,
@@ -87,7 +90,7 @@ struct Known {
 
 impl Known {
     fn paths(&self) -> Vec<String> {
-        let Self { topic, special, paused, deleted, refusing, busy } = self;
+        let Self { topic, special, delivery, paused, deleted, refusing, busy } = self;
         vec![
             "/v1/messages".to_owned(),
             format!("/v1/messages?topic={topic}"),
@@ -119,7 +122,7 @@ impl Known {
             format!("/v1/deliveries?endpoint_id={refusing}"),
             format!("/v1/deliveries?endpoint_id={refusing}&status=failed"),
             "/v1/deliveries?since=2020-01-01T00:00:00Z&until=2100-01-01T00:00:00Z".to_owned(),
-            format!("/v1/deliveries/{}/attempts", special.replacen("msg_", "dlv_", 1)),
+            format!("/v1/deliveries/{delivery}/attempts"),
             format!("/v1/endpoints?topic={topic}"),
             "/v1/endpoints".to_owned(),
             format!("/v1/endpoints/{busy}/stats"),
@@ -133,8 +136,7 @@ impl Known {
     }
 }
 
-/// The oldest message, which filters look for; answers its id. The id of a message's first delivery differs from it in
-/// the prefix alone.
+/// The oldest message, which filters look for; answers its id.
 async fn publish_special(stage: &Stage, fleet: &Fleet) -> Result<String> {
     let message = json!({
         "topic": stage.topic, "payload": {}, "uid": "the-first", "ordering_key": "the-first",

@@ -25,17 +25,19 @@ pub struct Terms {
     pub window: u32,
     /// How many in a time.
     pub rate: Option<RateLimit>,
+    /// Whether the endpoint is gone: nothing is sent any more, what waits is ended.
+    pub gone: bool,
 }
 
 impl Terms {
     /// Those of an endpoint.
     pub const fn of(settings: &EndpointSettings) -> Self {
-        Self { window: settings.max_in_flight, rate: settings.rate_limit }
+        Self { window: settings.max_in_flight, rate: settings.rate_limit, gone: false }
     }
 
     /// Those under which what waits for an endpoint that is gone is ended.
     pub const fn of_nobody(window: u32) -> Self {
-        Self { window, rate: None }
+        Self { window, rate: None, gone: true }
     }
 }
 
@@ -94,7 +96,7 @@ impl Outlet {
             tenant,
             queue: VecDeque::new(),
             in_flight: 0,
-            terms: Terms::of_nobody(1),
+            terms: Terms { window: 1, rate: None, gone: false },
             bucket: None,
             breaker: Breaker::default(),
             held: HashSet::new(),
@@ -114,6 +116,10 @@ impl Outlet {
     pub fn agree(&mut self, terms: Terms, now: Timestamp) {
         if self.terms.rate != terms.rate {
             self.bucket = terms.rate.map(|limit| Bucket::unhurried(limit, now));
+        }
+        if terms.gone {
+            // There is nobody left to be spared.
+            self.breaker = Breaker::default();
         }
         self.terms = terms;
     }

@@ -14,7 +14,7 @@ use super::*;
 
 const ENDPOINT: EndpointId = EndpointId::from_bits(7);
 const LANE: Lane = Lane { endpoint: ENDPOINT, order: 42 };
-const TERMS: Terms = Terms { window: 4, rate: None };
+const TERMS: Terms = Terms { window: 4, rate: None, gone: false };
 const NOW: Timestamp = Timestamp::from_millis(1_000);
 
 fn dispatcher() -> Dispatcher {
@@ -218,7 +218,7 @@ fn what_came_under_a_lost_lease_changes_nothing_under_the_next() {
 #[test]
 fn a_limited_endpoint_sends_when_its_tokens_come() {
     let dispatcher = dispatcher();
-    let terms = Terms { window: 64, rate: Some(RateLimit { per_second: 100.0, burst: 1 }) };
+    let terms = Terms { window: 64, rate: Some(RateLimit { per_second: 100.0, burst: 1 }), gone: false };
     let lane = Lane::unordered(ENDPOINT);
     dispatcher.look(lane, &tenant(), terms, 500, NOW);
     let jobs = (0..200).map(|number| job(number, 0, From::Due { attempts: 0 })).collect();

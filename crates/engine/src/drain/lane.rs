@@ -24,8 +24,10 @@ pub async fn read(engine: &Engine, fence: Fence, lane: ReadyLane, now: Timestamp
     let Some(terms) = terms(engine, &lane).await? else {
         return rest(engine, fence, &lane, Rest::Asleep).await;
     };
+    // What waits for an endpoint that is gone is ended now, whenever it would have been due.
+    let due = if terms.gone { Timestamp::FAR_FUTURE } else { now };
     let blocked = engine.0.dispatch.gate().blocked(lane.lane.endpoint, now);
-    if let Some((until, _)) = blocked.filter(|(until, _)| *until > now) {
+    if let Some((until, _)) = blocked.filter(|(until, _)| *until > now && !terms.gone) {
         return rest(engine, fence, &lane, Rest::Until(until)).await;
     }
     match engine.0.dispatch.look(lane.lane, &lane.tenant, terms, ROWS, now) {
@@ -34,8 +36,8 @@ pub async fn read(engine: &Engine, fence: Fence, lane: ReadyLane, now: Timestamp
             let pause = if known == Taken::Some { FULL } else { CROWDED };
             rest(engine, fence, &lane, Rest::Until(now + pause)).await
         }
-        Look::Read { limit, .. } if lane.lane.is_ordered() => read_ordered(engine, fence, lane, limit, now).await,
-        Look::Read { limit, cursor } => read_unordered(engine, fence, lane, limit, cursor, now).await,
+        Look::Read { limit, .. } if lane.lane.is_ordered() => read_ordered(engine, fence, lane, limit, due).await,
+        Look::Read { limit, cursor } => read_unordered(engine, fence, lane, limit, cursor, due).await,
     }
 }
 
@@ -62,10 +64,10 @@ async fn read_unordered(
     lane: ReadyLane,
     limit: u32,
     cursor: Cursor,
-    now: Timestamp,
+    due: Timestamp,
 ) -> Result<(), StoreError> {
-    let endpoint = lane.lane.endpoint;
-    let rows = match engine.0.store.lane_due(endpoint, cursor.after, now, limit).await {
+    let (endpoint, now) = (lane.lane.endpoint, engine.0.clock.now());
+    let rows = match engine.0.store.lane_due(endpoint, cursor.after, due, limit).await {
         Ok(rows) => rows,
         Err(error) => {
             engine.0.dispatch.took_nothing(endpoint, now);
@@ -74,14 +76,16 @@ async fn read_unordered(
     };
     let after = rows.last().map(|row| (row.due.due_at, row.due.delivery));
     let more = u32::try_from(rows.len()).unwrap_or(u32::MAX) >= limit;
+    // The lane of an endpoint that is gone is looked at until nothing is left, and goes away then.
+    let next = if due > now && !rows.is_empty() { Rest::Until(now + FULL) } else { Rest::UntilAfter(due) };
     let jobs = rows.into_iter().filter_map(|row| job(engine, fence, row)).collect();
     // What the lane had seen when the pass began: rows that came since may stand before the cursor.
     let writes = cursor.writes.or((lane.writes >= 0).then_some(lane.writes));
     let cursor = if more { Cursor { after, more, writes } } else { Cursor::default() };
     engine.0.dispatch.take_due(endpoint, fence.epoch, jobs, cursor, now);
     match writes {
-        // The pass is at its end: everything due by now is in memory. If rows came meanwhile the lane stays ready.
-        Some(writes) if !more => rest(engine, fence, &ReadyLane { writes, ..lane }, Rest::UntilAfter(now)).await,
+        // The pass is at its end: everything due by then is in memory. If rows came meanwhile the lane stays ready.
+        Some(writes) if !more => rest(engine, fence, &ReadyLane { writes, ..lane }, next).await,
         _ => Ok(()),
     }
 }
@@ -93,8 +97,9 @@ async fn read_ordered(
     fence: Fence,
     lane: ReadyLane,
     limit: u32,
-    now: Timestamp,
+    until: Timestamp,
 ) -> Result<(), StoreError> {
+    let now = engine.0.clock.now();
     let rows = match engine.0.store.lane_head(lane.lane, limit).await {
         Ok(rows) => rows,
         Err(error) => {
@@ -103,13 +108,13 @@ async fn read_ordered(
         }
     };
     let read = rows.len();
-    let due: Vec<DueDelivery> = rows.into_iter().take_while(|row| row.due.due_at <= now).collect();
+    let due: Vec<DueDelivery> = rows.into_iter().take_while(|row| row.due.due_at <= until).collect();
     let more = due.len() == read && u32::try_from(read).unwrap_or(u32::MAX) >= limit;
     let jobs = due.into_iter().filter_map(|row| job(engine, fence, row)).collect();
     let next = match engine.0.dispatch.take_ordered(lane.lane, fence.epoch, jobs, more, now) {
         // Its first row is due and on its way, so by the rows alone the lane would always be ready.
         Taken::Some => Rest::Until(now + FULL),
-        Taken::None => Rest::UntilAfter(now),
+        Taken::None => Rest::UntilAfter(until),
     };
     rest(engine, fence, &lane, next).await
 }

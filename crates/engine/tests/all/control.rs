@@ -57,6 +57,29 @@ async fn what_waits_can_be_cancelled_and_what_is_in_flight_may_still_succeed() {
 }
 
 #[tokio::test]
+async fn deleting_an_endpoint_ends_what_is_due_much_later_and_what_it_held() {
+    let site = Site::start().await;
+    let receiver = Receiver::start().await;
+    receiver.answer(Answer::status(500));
+    for (ordering, on_failed) in [("none", "continue"), ("fifo", "continue"), ("fifo", "hold")] {
+        let settings = json!({"ordering": ordering, "fifo_on_failed": on_failed, "max_attempts": 1});
+        let endpoint = site.endpoint(&receiver.url("/"), settings).await;
+        let failed = site.publish(json!("fails")).await.id.delivery(1);
+        site.until_status(failed, DeliveryStatus::Failed).await;
+        let mut later = Vec::new();
+        for delay in [3_600, 7_200] {
+            let members = json!({"endpoint_ids": [endpoint.id.to_string()], "payload": delay, "delay_seconds": delay});
+            later.push(site.publish_as(members).await.id.delivery(1));
+        }
+        site.engine.delete_endpoint(&site.admin, None, &endpoint.id.to_string(), None).await.unwrap();
+        for id in later {
+            let ended = site.until_status(id, DeliveryStatus::Cancelled).await;
+            assert_eq!(reason(&ended), Some(CloseReason::EndpointDeleted), "{ordering}, {on_failed}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn deleting_an_endpoint_ends_what_waits_for_it() {
     let site = Site::start().await;
     let receiver = Receiver::start().await;

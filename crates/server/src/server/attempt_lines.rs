@@ -3,17 +3,16 @@
 //! A flush is handed over whole and written by a thread of its own. If whoever reads standard error is too slow, lines
 //! are left out and counted: a log must not hold up deliveries.
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use posthaste_core::delivery::Next;
-use posthaste_core::{Attempt, Outcome, WaitingFor};
+use posthaste_core::{Attempt, AttemptId, DeliveryId, EndpointId, MessageId, Outcome, Timestamp, WaitingFor};
 use posthaste_engine::AttemptLog;
 use posthaste_store::Settled;
-use serde_json::json;
+use serde::Serialize;
 
 use super::logs::LogFormat;
 
@@ -35,7 +34,7 @@ pub enum Logged {
 #[derive(Debug)]
 enum Entry {
     /// The lines of one flush.
-    Lines(String),
+    Lines(Vec<u8>),
     /// Answered once everything before it is written.
     Barrier(SyncSender<()>),
 }
@@ -72,7 +71,7 @@ fn write(entries: &Receiver<Entry>) {
         match entry {
             Entry::Lines(text) => {
                 // Standard error is where a failure to write would be told.
-                let _ = std::io::stderr().lock().write_all(text.as_bytes());
+                let _ = std::io::stderr().lock().write_all(&text);
             }
             // Whoever waited may have lost patience.
             Entry::Barrier(written) => drop(written.try_send(())),
@@ -82,7 +81,7 @@ fn write(entries: &Receiver<Entry>) {
 
 impl AttemptLog for AttemptLines {
     fn attempts(&self, settled: &[Settled]) {
-        let mut text = String::new();
+        let mut text = Vec::new();
         let mut count = 0_u64;
         for settled in settled {
             let Some(exchange) = &settled.attempt else { continue };
@@ -123,38 +122,64 @@ fn next(next: &Next) -> (&'static str, Option<String>, Option<WaitingFor>) {
     }
 }
 
-fn json_line(out: &mut String, attempt: &Attempt, settled: &Settled) {
-    let (status, next_attempt_at, waiting_for) = next(&settled.next);
-    let level = if attempt.outcome == Outcome::Succeeded { "INFO" } else { "WARN" };
-    let line = json!({
-        "timestamp": settled.at,
-        "level": level,
-        "message": "attempt",
-        "target": "posthaste::attempt",
-        "attempt_id": attempt.id.to_string(),
-        "delivery_id": settled.delivery.to_string(),
-        "message_id": settled.delivery.message().to_string(),
-        "endpoint_id": settled.endpoint.to_string(),
-        "endpoint_revision": attempt.endpoint_revision,
-        "tenant": settled.tenant.as_str(),
-        "number": attempt.number,
-        "at": attempt.at,
-        "duration_ms": milliseconds(attempt),
-        "outcome": attempt.outcome.as_str(),
-        "status_code": attempt.status_code,
-        "error": attempt.error,
-        "delivery_status": status,
-        "next_attempt_at": next_attempt_at,
-        "waiting_for": waiting_for,
-    });
-    // Writing to a String does not fail.
-    let _ = writeln!(out, "{line}");
+/// A line in JSON. Written from here without anything in between: under load this is a noticeable share of a delivery.
+#[derive(Serialize)]
+struct Line<'a> {
+    timestamp: Timestamp,
+    level: &'static str,
+    message: &'static str,
+    target: &'static str,
+    attempt_id: AttemptId,
+    delivery_id: DeliveryId,
+    message_id: MessageId,
+    endpoint_id: EndpointId,
+    endpoint_revision: u32,
+    tenant: &'a str,
+    number: u32,
+    at: Timestamp,
+    duration_ms: f64,
+    outcome: &'static str,
+    status_code: Option<u16>,
+    error: Option<&'a str>,
+    delivery_status: &'static str,
+    next_attempt_at: Option<String>,
+    waiting_for: Option<WaitingFor>,
 }
 
-fn text_line(out: &mut String, attempt: &Attempt, settled: &Settled) {
+fn json_line(out: &mut Vec<u8>, attempt: &Attempt, settled: &Settled) {
+    let (delivery_status, next_attempt_at, waiting_for) = next(&settled.next);
+    let line = Line {
+        timestamp: settled.at,
+        level: if attempt.outcome == Outcome::Succeeded { "INFO" } else { "WARN" },
+        message: "attempt",
+        target: "posthaste::attempt",
+        attempt_id: attempt.id,
+        delivery_id: settled.delivery,
+        message_id: settled.delivery.message(),
+        endpoint_id: settled.endpoint,
+        endpoint_revision: attempt.endpoint_revision,
+        tenant: settled.tenant.as_str(),
+        number: attempt.number,
+        at: attempt.at,
+        duration_ms: milliseconds(attempt),
+        outcome: attempt.outcome.as_str(),
+        status_code: attempt.status_code,
+        error: attempt.error.as_deref(),
+        delivery_status,
+        next_attempt_at,
+        waiting_for,
+    };
+    // Neither does writing to memory fail nor has any of these members a value without JSON.
+    if serde_json::to_writer(&mut *out, &line).is_ok() {
+        out.push(b'\n');
+    }
+}
+
+fn text_line(out: &mut Vec<u8>, attempt: &Attempt, settled: &Settled) {
     let (status, next_attempt_at, _) = next(&settled.next);
     let code = attempt.status_code.map(|code| format!(" {code}")).unwrap_or_default();
     let wait = next_attempt_at.map(|at| format!(", next at {at}")).unwrap_or_default();
+    // Writing to memory does not fail.
     let _ = writeln!(
         out,
         "{} attempt {} of {} to {}: {}{code} in {:.1} ms, {status}{wait}",

@@ -150,6 +150,7 @@ macro_rules! conformance_tests {
                 a_record_wakes_a_sleeping_lane
                 a_new_owner_finds_every_lane_of_its_shards_ready
                 a_deleted_endpoints_lane_is_woken
+                a_deleted_endpoints_held_lane_is_let_go
                 an_ordered_lane_keeps_the_order_of_commits
                 a_failure_holds_its_ordered_lane_until_it_is_released
                 a_retried_failure_returns_to_its_place_and_releases_its_lane

@@ -203,6 +203,17 @@ pub async fn a_deleted_endpoints_lane_is_woken(scene: &Scene) {
     assert_eq!(rows.len(), 1, "its owner has to end what waits");
 }
 
+/// What waits behind a failure for somebody to look at it is ended with the rest.
+pub async fn a_deleted_endpoints_held_lane_is_let_go(scene: &Scene) {
+    let (lane, owed) = two_in_order(scene).await;
+    let mut failure = scene.attempted(&owed[0], 1, scene.first.number, fail());
+    failure.on_failed = OnFailed::Hold;
+    scene.record(vec![failure]).await;
+    assert!(scene.ready(scene.at(1_000)).await.is_empty());
+    scene.store.delete_endpoint(lane.endpoint, scene.at(2)).await.unwrap();
+    assert_eq!(scene.ready(scene.at(2)).await, [lane]);
+}
+
 /// F7: the id tells when a message began, the commit tells when it was there.
 pub async fn an_ordered_lane_keeps_the_order_of_commits(scene: &Scene) {
     let endpoint = scene.endpoint().await;
