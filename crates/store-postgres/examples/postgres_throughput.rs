@@ -1,4 +1,4 @@
-//! How many deliveries the store alone takes from acceptance to success: `throughput URL [SECONDS] [GROUP]`.
+//! How many deliveries the store alone takes from acceptance to success: `postgres_throughput URL [SECONDS] [GROUP]`.
 //!
 //! Two tasks publish groups of messages with one target and 512 bytes each, one records their successes as they were
 //! committed, as the engine does; nothing is sent. Prints deliveries per second, WAL bytes and dead rows per delivery.

@@ -1,5 +1,5 @@
 //! How many deliveries per second the store alone carries: groups of 500 are published, and their outcomes recorded, as
-//! a busy engine does it. `cargo run --release -p posthaste-store-sqlite --example throughput [FILE] [GROUPS]`
+//! a busy engine does it. `cargo run --release -p posthaste-store-sqlite --example sqlite_throughput [FILE] [GROUPS]`
 
 use std::error::Error;
 use std::sync::Arc;
