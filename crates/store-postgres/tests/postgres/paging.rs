@@ -132,3 +132,35 @@ async fn scans(cluster: &Cluster, url: &str) -> String {
     let scans = r"SELECT sum(idx_scan) FROM pg_stat_user_tables WHERE relname LIKE '%\_ago\__'";
     cluster.sql(url, scans).await
 }
+
+/// A day begins with an empty partition of which nothing is known until it is analyzed, and ends with millions of rows.
+#[tokio::test]
+async fn where_a_delivery_is_is_asked_by_its_id_before_anything_is_known_of_the_table() {
+    let cluster = Cluster::shared().await;
+    let url = cluster.database().await;
+    let node = Node::join(&url, &PostgresOptions::default()).await;
+    let today = node.joined.now.to_string()[..10].replace('-', "_");
+    let fill = format!(
+        "ALTER TABLE posthaste.attempt_{today} SET (autovacuum_enabled = off);
+         INSERT INTO posthaste.attempt
+         SELECT (lpad(to_hex({} + i / 20), 12, '0') || lpad(to_hex(i), 20, '0'))::uuid,
+             lpad(to_hex(i % 4), 32, '0')::uuid, 0, 1, 1, 1, 0, 200, 'default', NULL
+         FROM generate_series(1, 100000) i",
+        node.joined.now.as_micros() / 1_000
+    );
+    cluster.sql(&url, &fill).await;
+    let nobody = "array_fill('00000000-0000-0000-0000-000000000000'::uuid, array[64])";
+    for (name, statement, params) in [
+        ("place", include_str!("../../sql/place.sql"), format!("{nobody}, {nobody}, {nobody}, {nobody}")),
+        (
+            "ended",
+            include_str!("../../sql/ended.sql"),
+            format!("{nobody}, {nobody}, {nobody}, array_fill(1, array[64])"),
+        ),
+    ] {
+        let explain = format!("SET enable_seqscan = off; PREPARE p AS {statement}; EXPLAIN EXECUTE p({params})");
+        let plan = cluster.sql(&url, &explain).await;
+        assert!(plan.contains(&format!("attempt_{today}_pkey on attempt_{today}")), "{name}: {plan}");
+        assert!(!plan.contains(&format!("attempt_{today}_endpoint_id_idx")), "{name}: {plan}");
+    }
+}
