@@ -29,6 +29,10 @@ use failure::{Failure, Result};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Of each huge page that is touched all counts as used, and an idle server touches many. Where it cannot be had it is
+    // only memory.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let arguments: Vec<_> = std::env::args_os().collect();
     if arguments.get(1).is_some_and(|word| word == commands::bench::NAME) {
         return run(commands::bench::run(&arguments)).unwrap_or_else(|failure| fail(&failure));
