@@ -22,7 +22,7 @@ const MIGRATIONS: [&str; 7] = [
 const ACCEPT: &str = include_str!("../../../crates/store-postgres/sql/accept.sql");
 const FENCE: &str = include_str!("../../../crates/store-postgres/sql/fence.sql");
 const RECORD: &str = include_str!("../../../crates/store-postgres/sql/record_successes.sql");
-/// As the driver sets its sessions, so that only the clients differ.
+/// As far as these statements depend on it, as the driver sets its sessions: only the clients differ.
 const SETTINGS: &str = "SET enable_seqscan = off; SET jit = off; SET enable_mergejoin = off";
 const NODE: Uuid = Uuid::from_bytes([9; 16]);
 const ENDPOINT: Uuid = Uuid::from_bytes([7; 16]);
